@@ -1,0 +1,166 @@
+//! The configuration, as the rest of the program sees it: complete, checked, without defaults left to guess.
+//!
+//! `config/default.toml` is embedded: it is the defaults and the manual. `config/load.rs` reads a file and the
+//! environment over it and reports every problem at once; nothing else in the program reads either.
+
+mod load;
+
+pub use load::{DEFAULT_TOML, Problem, Problems, effective, load};
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::domain::{EndpointName, EventSet, Program, ShopId};
+use crate::webhook::Secret;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub store: StoreConfig,
+    pub scheduler: SchedulerConfig,
+    pub delivery: DeliveryConfig,
+    pub telemetry: TelemetryConfig,
+    /// At least one.
+    pub shops: Vec<ShopConfig>,
+}
+
+/// `[server]`: the two listeners and their limits.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// The cart API.
+    pub listen: SocketAddr,
+    /// Metrics, health and operations.
+    pub ops_listen: SocketAddr,
+    pub workers: usize,
+    /// Longer than clients keep pooled connections.
+    pub keep_alive: Duration,
+    /// A request whose head takes longer is cut off.
+    pub client_timeout: Duration,
+    /// Beyond it new connections wait.
+    pub connections_max: usize,
+    pub body_bytes_max: usize,
+    /// How long in-flight requests and sends may take at a stop.
+    pub shutdown_timeout: Duration,
+    pub clock: ClockKind,
+    /// Hashes of keys that may do everything in every shop.
+    pub admin_keys: Vec<KeyHash>,
+}
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockKind {
+    /// The machine's clock.
+    System,
+    /// The newest `occurred_at` seen: for replaying recorded sessions into a server.
+    Events,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    pub url: StoreUrl,
+    /// Fixed when the store is made; checked at every start. Redis only.
+    pub shards: u16,
+    /// Bound on every command.
+    pub command_timeout: Duration,
+    /// Connections to Redis, shared by all requests.
+    pub connections: usize,
+}
+
+/// `[store] url`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `embedded:PATH`: a folder.
+    Embedded(PathBuf),
+    /// `redis://…` or `rediss://…`, complete.
+    Redis(String),
+}
+
+/// `[scheduler]`.
+#[derive(Clone, Debug)]
+pub struct SchedulerConfig {
+    /// How often the store is asked what is due, at most; what this process wrote itself needs no poll.
+    pub poll: Duration,
+    /// How many due carts are decided at a time.
+    pub batch: usize,
+}
+
+/// `[delivery]`.
+#[derive(Clone, Debug)]
+pub struct DeliveryConfig {
+    /// How long a claimed delivery may wait for its turn before it falls due again.
+    pub lease: Duration,
+    /// How long after its last look at the cart a send may still start.
+    pub start_within: Duration,
+    /// Sends at a time to one endpoint.
+    pub concurrency: usize,
+    /// How long deliveries that have ended stay readable.
+    pub keep: Duration,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug)]
+pub struct TelemetryConfig {
+    pub log_json: bool,
+    /// A `tracing` filter directive such as `info` or `cartwake=debug`.
+    pub log_level: String,
+}
+
+/// `[[shop]]`.
+#[derive(Clone, Debug)]
+pub struct ShopConfig {
+    pub id: ShopId,
+    pub keys: Vec<KeyConfig>,
+    /// Hosts a `checkout_url` may point to; empty allows any.
+    pub checkout_hosts: Vec<String>,
+    /// With the subscriptions of the endpoints below filled in.
+    pub program: Program,
+    pub endpoints: Vec<EndpointConfig>,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Publishable: writes carts, signals and reasons; reads nothing.
+    Browser,
+    /// The cart API.
+    Server,
+    /// Everything.
+    Admin,
+}
+
+/// SHA-256 of a key. The key itself is nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyHash(pub [u8; 32]);
+
+/// A key of a shop.
+#[derive(Clone, Debug)]
+pub struct KeyConfig {
+    pub role: Role,
+    pub hash: KeyHash,
+    /// Where a browser key may be used from.
+    pub allowed_origins: Vec<String>,
+}
+
+/// `[[shop.endpoint]]`.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    pub name: EndpointName,
+    pub url: reqwest::Url,
+    /// At least one; all of them sign, so that a secret can be rotated.
+    pub secrets: Vec<Secret>,
+    pub events: EventSet,
+    /// Bound on one whole attempt: name, connection, request and answer.
+    pub timeout: Duration,
+    /// Sends a second at most; `None` is unlimited.
+    pub rate_limit: Option<u32>,
+    pub disabled: bool,
+    /// Leaves out everything personal.
+    pub thin: bool,
+    /// Private address ranges that this endpoint may be in.
+    pub allow_networks: Vec<IpNet>,
+}

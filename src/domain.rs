@@ -1,0 +1,59 @@
+//! The core: what a cart is, what can happen to it, and what follows. Pure: no clock, no dice, no I/O, no serialisation.
+//!
+//! Dramatis personae, in the order they enter:
+//! - an [`Input`] says what happened to a cart and when; a [`Cart`] is everything known about it;
+//! - a [`Program`] is the shop's policy, a [`Person`] what the shopper's identifiers are known for;
+//! - [`decide`] turns `(cart, input, person, now, program)` into a [`Decision`]: the next cart, the [`Delivery`]s it puts
+//!   in the outbox, and the [`Fact`]s that became true. Tallies and the census derive from the Facts alone;
+//! - [`before_send`] and [`after_attempt`] decide about a delivery at the moment of sending and after each attempt.
+//!
+//! The life of a cart:
+//! - Active -> Abandoned when idle longer than its stage allows; Abandoned -> Active when the shopper comes back.
+//!   The next idle episode is a new, numbered abandonment.
+//! - Active | Abandoned -> PaymentPending while an asynchronous payment is on its way: not an abandonment.
+//! - any of these -> Converted on a paid order (`recovered` when it follows an abandonment inside the attribution
+//!   window) -> Reverted on refund or cancellation.
+//! - any of these -> Dismissed, OptedOut, Suppressed, MergedInto, Expired, Erased.
+//! - Terminal states are never left by a late event; they end when their retention does.
+//!
+//! Read next: `domain/cart.rs`, then `domain/decide.rs`.
+
+mod attribution;
+mod cart;
+mod content;
+mod decide;
+mod delivery;
+mod draft;
+mod fact;
+mod id;
+mod input;
+mod money;
+mod names;
+mod order;
+mod patch;
+mod person;
+mod program;
+mod reason;
+mod rules;
+mod send;
+mod signal;
+mod time;
+
+pub use attribution::Attribution;
+pub use cart::{Abandonment, Cart, NextStep, ReminderMark, Stage, StageSet, State, StateName};
+pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
+pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
+pub use delivery::{Attempt, Delivery, Event, EventKind, EventSet, OrderBrief, Status, StepBrief, Why};
+pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
+pub use id::{CartId, DeliveryId, EndpointName, EventKey, IdError, OrderId, ProductId, ShopId, StepName};
+pub use input::{Input, What};
+pub use money::{Currency, Minor, MoneyError};
+pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
+pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
+pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};
+pub use program::{IdleWindows, Program, Retention, Step, Subscription};
+pub use reason::{Finding, Reason, ReasonCode, ReasonSource};
+pub use rules::RuleSettings;
+pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
+pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
+pub use time::{Day, Moment, TimeError};

@@ -1,0 +1,346 @@
+//! The decision: what an input, or a wake, makes of a cart.
+//!
+//! Pure and total: every input to every cart has an answer, and the same arguments give the same answer. What a
+//! transition entails is in `domain/draft.rs`; what makes it true in `engine/inbox.rs`.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::cart::{Cart, Stage, State, StateName};
+use super::content::Content;
+use super::delivery::{Delivery, Why};
+use super::draft::Draft;
+use super::fact::Fact;
+use super::id::{CartId, ShopId};
+use super::input::{Input, What};
+use super::names::named;
+use super::order::{OrderNews, OrderStatus};
+use super::person::Person;
+use super::program::Program;
+use super::reason::{ReasonCode, ReasonSource};
+use super::signal::{self, PaymentClass, Signal, SignalKind};
+use super::time::Moment;
+
+/// How far a storefront's clock may be ahead of ours.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
+/// How many attributes a cart keeps.
+pub const ATTRIBUTES_MAX: usize = 32;
+
+named! {
+    /// Whether an input changed anything.
+    pub enum Applied {
+        Applied = "applied",
+        /// Older than the last one applied.
+        Stale = "stale",
+        /// The cart has ended; nothing re-opens it.
+        Closed = "closed",
+    }
+}
+
+/// The answer to an input, complete enough to be given again when the caller did not get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub created: bool,
+    pub applied: Applied,
+    pub state: StateName,
+    pub stage: Stage,
+    pub abandonments: u32,
+    pub revision: Option<u64>,
+    pub next_wake_at: Moment,
+}
+
+/// What is to be made true, in one atomic commit.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// The next cart; `None` removes the record.
+    pub cart: Option<Cart>,
+    pub outbox: Vec<Delivery>,
+    pub facts: Vec<Fact>,
+    pub receipt: Receipt,
+    /// The cart must not be reminded from now on, so a send in flight is to be waited out.
+    pub silences: bool,
+    /// Nothing changed: there is nothing to write.
+    pub is_noop: bool,
+}
+
+/// Why an input cannot be decided on at all.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// Only a snapshot or an order makes a cart.
+    #[error("there is no such cart")]
+    NoSuchCart,
+    /// Amounts are never re-labelled.
+    #[error("a new currency needs the items and totals in that currency")]
+    CurrencyWithoutAmounts,
+    /// The attributes of the cart and of the patch together.
+    #[error("a cart keeps at most 32 attributes")]
+    TooManyAttributes,
+}
+
+/// What this input makes of the cart.
+///
+/// # Errors
+/// When the input needs a cart and there is none, or would break an invariant of the cart.
+pub fn decide(
+    (shop, id): (&ShopId, &CartId),
+    cart: Option<Cart>,
+    input: &Input,
+    person: &Person,
+    now: Moment,
+    program: &Program,
+) -> Result<Decision, Refusal> {
+    let at = input.at.min(now.plus(CLOCK_AHEAD_MAX));
+    let created = cart.is_none();
+    let Some(cart) = cart else {
+        let draft = first_sight(shop, id, input, at, now, program).ok_or(Refusal::NoSuchCart)?;
+        return Ok(finish(draft, person, Applied::Applied, created));
+    };
+    let before = cart.clone();
+    let mut draft = Draft::of(cart, now, program);
+    let applied = apply(&mut draft, input, at, person)?;
+    let mut decision = finish(draft, person, applied, created);
+    decision.is_noop = applied != Applied::Applied && decision.cart.as_ref() == Some(&before);
+    Ok(decision)
+}
+
+fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool) -> Decision {
+    draft.set_moments();
+    // A purchase under the same identifiers may be known before the cart is.
+    if created && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
+        draft.set_moments();
+    }
+    let Draft { cart, facts, outbox, .. } = draft;
+    let receipt = Receipt {
+        created,
+        applied,
+        state: cart.state.name(),
+        stage: cart.stage,
+        abandonments: cart.abandonments,
+        revision: cart.revision,
+        next_wake_at: cart.next_wake(),
+    };
+    let silences = !matches!(cart.state, State::Active { .. } | State::Abandoned { .. });
+    Decision { cart: Some(cart), outbox, facts, receipt, silences, is_noop: false }
+}
+
+/// The first thing heard of a cart.
+fn first_sight<'a>(
+    shop: &ShopId,
+    id: &CartId,
+    input: &Input,
+    at: Moment,
+    now: Moment,
+    program: &'a Program,
+) -> Option<Draft<'a>> {
+    match &input.what {
+        What::Snapshot { stage, content } => {
+            let mut draft = Draft::born(shop, id, (**content).clone(), at, now, program);
+            draft.cart.revision = input.revision;
+            draft.enter_stage(*stage);
+            if draft.cart.content.test {
+                draft.suppress(Why::TestCart);
+            }
+            Some(draft)
+        }
+        // The order came before its cart: what is left is a closed cart that a late snapshot cannot open.
+        What::Order(news) if matches!(news.status, OrderStatus::Paid | OrderStatus::Pending) => {
+            let mut draft = Draft::born(shop, id, Content::empty(news.currency), at, now, program);
+            apply_order(&mut draft, news, at);
+            Some(draft)
+        }
+        What::Order(_) | What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => None,
+    }
+}
+
+fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> Result<Applied, Refusal> {
+    match &input.what {
+        What::Delete => {
+            if matches!(draft.cart.state, State::Erased) {
+                return Ok(Applied::Closed);
+            }
+            draft.bury(State::Erased, at);
+        }
+        What::Order(news) => {
+            if draft.cart.state.is_tombstone() || matches!(draft.cart.state, State::MergedInto(_)) {
+                return Ok(Applied::Closed);
+            }
+            catch_up(draft, at, person);
+            return Ok(apply_order(draft, news, at));
+        }
+        What::Reason { code, source } => {
+            if draft.cart.state.is_tombstone() {
+                return Ok(Applied::Closed);
+            }
+            catch_up(draft, at, person);
+            draft.hear(*code, *source, at);
+        }
+        _ if !draft.cart.state.is_open() => return Ok(Applied::Closed),
+        What::Dismiss => {
+            catch_up(draft, at, person);
+            draft.dismiss(at);
+        }
+        What::Signal(signal) => {
+            catch_up(draft, at, person);
+            apply_signal(draft, signal.clone(), at);
+        }
+        What::Snapshot { .. } | What::Patch(_) => return apply_content(draft, input, at, person),
+    }
+    Ok(Applied::Applied)
+}
+
+fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> Result<Applied, Refusal> {
+    let (stage, content) = match &input.what {
+        What::Patch(patch) => {
+            let relabels = patch.currency.is_some_and(|c| c != draft.cart.content.currency);
+            if relabels && !(patch.items.is_said() && patch.totals.is_said()) {
+                return Err(Refusal::CurrencyWithoutAmounts);
+            }
+            (patch.stage.unwrap_or(draft.cart.stage), patch.applied_to(&draft.cart.content))
+        }
+        What::Snapshot { stage, content } => (*stage, (**content).clone()),
+        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => {
+            return Ok(Applied::Applied);
+        }
+    };
+    if content.attributes.len() > ATTRIBUTES_MAX {
+        return Err(Refusal::TooManyAttributes);
+    }
+    if is_stale(&draft.cart, input, at) {
+        return Ok(Applied::Stale);
+    }
+    catch_up(draft, at, person);
+    if content.items != draft.cart.content.items {
+        draft.cart.items_changed_at = at;
+    }
+    draft.cart.content = content;
+    draft.cart.occurred_at = at;
+    draft.cart.revision = input.revision.max(draft.cart.revision);
+    draft.activity(at);
+    draft.enter_stage(stage);
+    if draft.cart.content.test {
+        draft.suppress(Why::TestCart);
+    }
+    Ok(Applied::Applied)
+}
+
+/// Revisions decide where both sides count them; the storefront's clock does otherwise.
+fn is_stale(cart: &Cart, input: &Input, at: Moment) -> bool {
+    match (input.revision, cart.revision) {
+        (Some(new), Some(last)) => new <= last,
+        (Some(_), None) | (None, _) => at < cart.occurred_at,
+    }
+}
+
+fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
+    let is_news = signal.kind.is_activity() && at >= draft.cart.last_activity_at;
+    signal::keep(&mut draft.cart.signals, Signal { at, ..signal });
+    if is_news {
+        draft.activity(at);
+    }
+}
+
+fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
+    let by_this = draft.cart.order.as_ref().is_some_and(|o| o.id == news.id);
+    let is_converted = matches!(draft.cart.state, State::Converted { .. });
+    let is_reverted = matches!(draft.cart.state, State::Reverted);
+    match news.status {
+        OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at),
+        OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
+        OrderStatus::Failed if by_this && draft.cart.state == State::PaymentPending => {
+            let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
+            draft.reopen(at);
+            signal::keep(&mut draft.cart.signals, Signal { kind, at });
+        }
+        OrderStatus::Cancelled | OrderStatus::Refunded
+            if by_this && (is_converted || draft.cart.state == State::PaymentPending) =>
+        {
+            draft.revert(at);
+        }
+        OrderStatus::Paid
+        | OrderStatus::Pending
+        | OrderStatus::Failed
+        | OrderStatus::Cancelled
+        | OrderStatus::Refunded => return Applied::Closed,
+    }
+    Applied::Applied
+}
+
+/// Lets happen what was due before `at`, at the moments it was due: what we noticed late is still counted right.
+/// Reminders that came due unnoticed are not sent, for the shopper is here.
+fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
+    loop {
+        match draft.cart.state {
+            State::Active { stalls_at: Some(stalls_at) } if stalls_at < at => stall(draft, stalls_at, person),
+            State::Abandoned { next_step: Some(step) } if step.due_at < at => draft.remind(step, true),
+            _ => return,
+        }
+    }
+}
+
+fn stall(draft: &mut Draft<'_>, stalls_at: Moment, person: &Person) {
+    if !settle_by_purchase(draft, person) {
+        draft.abandon(stalls_at);
+    }
+}
+
+/// Closes the cart when its lines were bought under the shopper's identifiers.
+fn settle_by_purchase(draft: &mut Draft<'_>, person: &Person) -> bool {
+    let Some(mark) = person.purchase_settling(&draft.cart) else { return false };
+    let (brief, placed_at) = (mark.brief(&draft.cart), mark.placed_at);
+    if mark.paid {
+        draft.convert(brief, placed_at);
+        true
+    } else if draft.cart.state == State::PaymentPending {
+        false
+    } else {
+        draft.await_payment(brief, placed_at);
+        true
+    }
+}
+
+/// What being looked at makes of the cart; `None` when nothing is due.
+#[must_use]
+pub fn on_wake(cart: Cart, person: &Person, now: Moment, program: &Program) -> Option<Decision> {
+    if cart.next_wake() > now {
+        return None;
+    }
+    let mut draft = Draft::of(cart, now, program);
+    loop {
+        let wake = draft.cart.next_wake();
+        if wake > now {
+            break;
+        }
+        match draft.cart.state {
+            State::Active { stalls_at: Some(stalls_at) } if stalls_at == wake => {
+                stall(&mut draft, stalls_at, person);
+                draft.set_moments();
+            }
+            State::Abandoned { next_step: Some(step) } if step.due_at == wake => {
+                if !settle_by_purchase(&mut draft, person) {
+                    draft.remind(step, false);
+                }
+                draft.set_moments();
+            }
+            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending => {
+                draft.bury(State::Expired, wake);
+            }
+            _ => return Some(purge(draft)),
+        }
+    }
+    Some(finish(draft, person, Applied::Applied, false))
+}
+
+/// The end of a record: nothing is left but the tallies.
+fn purge(mut draft: Draft<'_>) -> Decision {
+    draft.facts.push(Fact::StateChanged { from: Some(draft.cart.state.name()), to: None });
+    let mut decision = finish(draft, &Person::nobody(), Applied::Applied, false);
+    decision.cart = None;
+    decision
+}
+
+/// A reason that a caller may report: `unknown` is for us to say.
+#[must_use]
+pub fn is_reportable(code: ReasonCode, source: ReasonSource) -> bool {
+    code != ReasonCode::Unknown && matches!(source, ReasonSource::Reported | ReasonSource::Agent)
+}

@@ -1,0 +1,233 @@
+//! Deliveries: one event on its way to one endpoint, from the decision that made it to the why that ends it.
+//!
+//! A delivery holds what its event was about at the time; the payload is rendered from it and the cart as it is at the
+//! moment of sending, so that an old truth is never sent. Read next: `domain/send.rs`.
+
+use super::cart::Abandonment;
+use super::content::Channel;
+use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
+use super::money::{Currency, Minor};
+use super::names::named;
+use super::reason::Reason;
+use super::send::OutcomeName;
+use super::time::Moment;
+
+named! {
+    /// What a webhook is about: the `type` of its body.
+    pub enum EventKind {
+        Abandoned = "cart.abandoned",
+        Reminder = "cart.reminder",
+        Resumed = "cart.resumed",
+        Recovered = "cart.recovered",
+        Converted = "cart.converted",
+        Reverted = "cart.reverted",
+        ReasonRecorded = "cart.reason_recorded",
+        Dismissed = "cart.dismissed",
+        Expired = "cart.expired",
+        OptedOut = "cart.opted_out",
+        EndpointTest = "endpoint.test",
+    }
+}
+
+/// A set of event kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventSet(u16);
+
+impl EventSet {
+    /// Every kind.
+    #[must_use]
+    pub fn all() -> Self {
+        EventKind::ALL.iter().copied().collect()
+    }
+
+    /// Whether the kind is in the set.
+    #[must_use]
+    pub const fn contains(self, kind: EventKind) -> bool {
+        self.0 & (1 << (kind as u16)) != 0
+    }
+}
+
+impl FromIterator<EventKind> for EventSet {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |bits, kind| bits | (1 << (kind as u16))))
+    }
+}
+
+named! {
+    /// Why something was not sent, was put off, or was given up. Closed, and the same word in explain, metrics and API.
+    pub enum Why {
+        Purchased = "purchased",
+        PaymentPending = "payment_pending",
+        ShopperReturned = "shopper_returned",
+        Dismissed = "dismissed",
+        OptedOut = "opted_out",
+        Merged = "merged",
+        Erased = "erased",
+        Expired = "expired",
+        /// Too late to be of use.
+        Stale = "stale",
+        /// A later step was due as well.
+        Superseded = "superseded",
+        /// Abandoned before the shop was switched on.
+        BeforeActivation = "before_activation",
+        NoContact = "no_contact",
+        NoConsent = "no_consent",
+        NoItems = "no_items",
+        /// The storefront gave no address to come back to.
+        NoCheckoutUrl = "no_checkout_url",
+        /// No endpoint wants this event.
+        NoEndpoint = "no_endpoint",
+        /// The endpoint is no longer in the configuration.
+        EndpointRemoved = "endpoint_removed",
+        /// The endpoint is paused or said it is gone.
+        EndpointPaused = "endpoint_paused",
+        TestCart = "test_cart",
+        FraudSuspected = "fraud_suspected",
+        /// The endpoint answered 410.
+        EndpointGone = "endpoint_gone",
+        /// The endpoint answered that it will never take this.
+        Rejected = "rejected",
+        RetriesExhausted = "retries_exhausted",
+        /// The stored form could not be read.
+        Unreadable = "unreadable",
+    }
+}
+
+/// The step a reminder belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepBrief {
+    /// From 0.
+    pub index: u32,
+    /// How many steps the program had.
+    pub of: u32,
+    pub name: StepName,
+    pub channel: Channel,
+}
+
+/// The order an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderBrief {
+    pub id: OrderId,
+    pub currency: Currency,
+    pub total: Minor,
+    pub placed_at: Moment,
+}
+
+/// What happened, as an endpoint will be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub kind: EventKind,
+    /// When it became true.
+    pub at: Moment,
+    pub abandonment: Option<Abandonment>,
+    pub step: Option<StepBrief>,
+    pub order: Option<OrderBrief>,
+    pub reason: Option<Reason>,
+}
+
+impl Event {
+    /// What tells this event apart from others of the same cart; the delivery id follows from it.
+    #[must_use]
+    pub fn about(&self) -> String {
+        let number = self.abandonment.map_or(0, |a| a.number);
+        match (&self.step, &self.order) {
+            (Some(step), _) => format!("{}/{number}/{}", self.kind, step.index),
+            (None, Some(order)) => format!("{}/{}", self.kind, order.id),
+            (None, None) => match self.kind {
+                EventKind::ReasonRecorded | EventKind::EndpointTest => format!("{}/{}", self.kind, self.at.millis()),
+                EventKind::Abandoned
+                | EventKind::Reminder
+                | EventKind::Resumed
+                | EventKind::Recovered
+                | EventKind::Converted
+                | EventKind::Reverted
+                | EventKind::Dismissed
+                | EventKind::Expired
+                | EventKind::OptedOut => format!("{}/{number}", self.kind),
+            },
+        }
+    }
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    Delivered,
+    /// Given up.
+    Dead(Why),
+    /// Not sent on purpose.
+    Suppressed(Why),
+}
+
+impl Status {
+    /// Whether nothing will be sent any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+}
+
+/// One POST that was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub at: Moment,
+    pub outcome: OutcomeName,
+    pub status: Option<u16>,
+    pub duration_ms: u32,
+}
+
+/// How many attempts a delivery remembers; the count goes on.
+pub const ATTEMPTS_MAX: usize = 10;
+
+/// One event to one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub shop: ShopId,
+    pub cart: CartId,
+    pub endpoint: EndpointName,
+    pub event: Event,
+    pub created_at: Moment,
+    /// When it is to be sent, by its own schedule; the store's index holds when it is next looked at.
+    pub due_at: Moment,
+    /// Not sent after this.
+    pub send_not_after: Moment,
+    pub status: Status,
+    pub attempt_count: u32,
+    /// Newest last, at most [`ATTEMPTS_MAX`].
+    pub attempts: Vec<Attempt>,
+}
+
+impl Delivery {
+    /// A new delivery of an event of this cart, due at once.
+    #[must_use]
+    pub fn new(
+        shop: &ShopId,
+        cart: &CartId,
+        endpoint: &EndpointName,
+        event: Event,
+        due_at: Moment,
+        send_not_after: Moment,
+    ) -> Self {
+        Self {
+            id: DeliveryId::derive(shop, cart, &event.about(), endpoint),
+            shop: shop.clone(),
+            cart: cart.clone(),
+            endpoint: endpoint.clone(),
+            created_at: due_at,
+            event,
+            due_at,
+            send_not_after,
+            status: Status::Pending,
+            attempt_count: 0,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Whether this is a reminder, which is worth nothing when it is late.
+    #[must_use]
+    pub const fn is_reminder(&self) -> bool {
+        matches!(self.event.kind, EventKind::Reminder)
+    }
+}

@@ -1,0 +1,347 @@
+//! A decision in the making: the cart as it will be, and what became true on the way.
+//!
+//! Each method is one transition of the life of a cart. They are called by `domain/decide.rs`, which knows when; this
+//! file knows what a transition entails.
+
+use super::attribution::Attribution;
+use super::cart::{Abandonment, Cart, NextStep, REMINDERS_MAX, ReminderMark, Stage, StageSet, State, StateName};
+use super::content::Content;
+use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
+use super::fact::{Fact, ReminderResult};
+use super::id::{CartId, ShopId};
+use super::order::OrderNews;
+use super::person::PurchaseMark;
+use super::program::Program;
+use super::reason::{Reason, ReasonCode, ReasonSource};
+use super::rules;
+use super::send::STATE_EVENT_LIFE;
+use super::signal::{PaymentClass, SignalKind};
+use super::time::Moment;
+
+pub struct Draft<'a> {
+    pub cart: Cart,
+    pub facts: Vec<Fact>,
+    pub outbox: Vec<Delivery>,
+    pub program: &'a Program,
+    pub now: Moment,
+}
+
+impl<'a> Draft<'a> {
+    pub const fn of(cart: Cart, now: Moment, program: &'a Program) -> Self {
+        Self { cart, facts: Vec::new(), outbox: Vec::new(), program, now }
+    }
+
+    /// A cart that was never seen before.
+    pub fn born(shop: &ShopId, id: &CartId, content: Content, at: Moment, now: Moment, program: &'a Program) -> Self {
+        let cart = Cart {
+            shop: shop.clone(),
+            id: id.clone(),
+            state: State::Active { stalls_at: None },
+            stage: Stage::Browse,
+            stages: StageSet::default(),
+            content,
+            signals: Vec::new(),
+            reasons: Vec::new(),
+            created_at: at,
+            last_activity_at: at,
+            items_changed_at: at,
+            occurred_at: at,
+            revision: None,
+            episode_started_at: at,
+            abandonments: 0,
+            last_abandonment: None,
+            reminders: Vec::new(),
+            order: None,
+            expires_at: at,
+        };
+        let mut draft = Self::of(cart, now, program);
+        draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
+        draft
+    }
+
+    fn enter(&mut self, state: State) {
+        let (from, to) = (self.cart.state.name(), state.name());
+        self.cart.state = state;
+        if from != to {
+            self.facts.push(Fact::StateChanged { from: Some(from), to: Some(to) });
+        }
+    }
+
+    /// The shopper showed a sign of life: the idle window starts anew, and an abandonment ends.
+    pub fn activity(&mut self, at: Moment) {
+        self.cart.last_activity_at = self.cart.last_activity_at.max(at);
+        if matches!(self.cart.state, State::Abandoned { .. }) {
+            self.cart.episode_started_at = at;
+            self.enter(State::Active { stalls_at: None });
+            self.facts.push(Fact::Resumed);
+            self.announce(EventKind::Resumed, at, None, None);
+        }
+    }
+
+    pub fn enter_stage(&mut self, stage: Stage) {
+        self.cart.stage = stage;
+        if self.cart.stages.enter(stage) {
+            self.facts.push(Fact::StageEntered { stage });
+        }
+    }
+
+    /// Derives the moments from the state: when it stalls and when it expires. The last act of every decision.
+    pub fn set_moments(&mut self) {
+        let cart = &mut self.cart;
+        if let State::Active { stalls_at } = &mut cart.state {
+            let window = self.program.idle.of(cart.stage).filter(|_| !cart.content.items.is_empty());
+            *stalls_at = window.map(|window| cart.last_activity_at.plus(window));
+        }
+        let retention = &self.program.retention;
+        cart.expires_at = match &cart.state {
+            // The clock of a tombstone starts when it becomes one.
+            State::Expired | State::Erased => return,
+            State::Converted { .. } | State::Reverted => cart.last_activity_at.plus(retention.converted),
+            State::Active { .. }
+            | State::Abandoned { .. }
+            | State::PaymentPending
+            | State::Dismissed
+            | State::OptedOut
+            | State::Suppressed { .. }
+            | State::MergedInto(_) => {
+                let class = if cart.content.items.is_empty() {
+                    retention.empty
+                } else if cart.content.shopper.has_contact() {
+                    retention.contact
+                } else {
+                    retention.anonymous
+                };
+                cart.last_activity_at.plus(class)
+            }
+        };
+    }
+
+    /// The idle window ended at `at`: a new numbered abandonment, with the reason known by then.
+    pub fn abandon(&mut self, at: Moment) {
+        let inferred = rules::infer(&self.cart, &self.program.rules).into_iter().next().map_or_else(
+            || Reason::unknown(at),
+            |f| Reason { code: f.code, source: f.source, confidence: f.confidence, at },
+        );
+        let said = self.cart.primary_reason().filter(|r| r.source > ReasonSource::InferredHard).copied();
+        self.cart.reasons.retain(|r| r.source > ReasonSource::InferredHard);
+        self.cart.reasons.push(inferred);
+        self.cart.abandonments += 1;
+        let value = self.cart.content.value();
+        let stage = self.cart.stage;
+        self.cart.last_abandonment = Some(Abandonment {
+            number: self.cart.abandonments,
+            abandoned_at: at,
+            stage,
+            value,
+            reason: said.unwrap_or(inferred),
+        });
+        let currency = self.cart.content.currency;
+        self.enter(State::Abandoned { next_step: self.step_after(None, at) });
+        self.facts.push(Fact::Abandoned { stage, currency, value });
+        self.facts.push(Fact::ReasonFound { stage, code: inferred.code, source: inferred.source });
+        self.announce(EventKind::Abandoned, at, None, None);
+    }
+
+    fn step_after(&self, index: Option<u32>, abandoned_at: Moment) -> Option<NextStep> {
+        let index = index.map_or(0, |index| index + 1);
+        let step = self.program.steps.get(usize::try_from(index).ok()?)?;
+        Some(NextStep { index, due_at: abandoned_at.plus(step.delay) })
+    }
+
+    /// A step came due: decide its reminder once, and move on to the next step whatever becomes of it.
+    /// `returned` says that the shopper was back before we looked.
+    pub fn remind(&mut self, step: NextStep, returned: bool) {
+        let Some(abandonment) = self.cart.last_abandonment else { return };
+        let next_step = self.step_after(Some(step.index), abandonment.abandoned_at);
+        self.cart.state = State::Abandoned { next_step };
+        let Some(policy) = usize::try_from(step.index).ok().and_then(|i| self.program.steps.get(i)) else { return };
+        let brief = StepBrief {
+            index: step.index,
+            of: u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX),
+            name: policy.name.clone(),
+            channel: policy.channel,
+        };
+        let overtaken = next_step.is_some_and(|next| next.due_at <= self.now);
+        let why = if returned {
+            Some(Why::ShopperReturned)
+        } else if overtaken {
+            Some(Why::Superseded)
+        } else {
+            self.why_not(&abandonment, step, &brief)
+        };
+        let name = brief.name.clone();
+        let queued = if why.is_none() { self.queue_reminder(step, brief) } else { 0 };
+        let (result, why) = match why {
+            None if queued > 0 => (ReminderResult::Decided, None),
+            None => (ReminderResult::Suppressed, Some(Why::NoEndpoint)),
+            Some(why) => (ReminderResult::Suppressed, Some(why)),
+        };
+        self.facts.push(Fact::Reminder { step: name, result, why });
+    }
+
+    fn why_not(&self, abandonment: &Abandonment, step: NextStep, brief: &StepBrief) -> Option<Why> {
+        let content = &self.cart.content;
+        let fraud = self.cart.signals.iter().rev().find_map(|s| match s.kind {
+            SignalKind::PaymentFailed { class } if s.at >= self.cart.episode_started_at => Some(class),
+            _ => None,
+        });
+        let checks = [
+            (self.program.activated_at.is_some_and(|at| abandonment.abandoned_at < at), Why::BeforeActivation),
+            (self.now > step.due_at.plus(self.program.stale_after), Why::Stale),
+            (fraud == Some(PaymentClass::FraudSuspected), Why::FraudSuspected),
+            (content.items.is_empty(), Why::NoItems),
+            (!content.shopper.has_contact(), Why::NoContact),
+            (content.refuses(brief.channel), Why::NoConsent),
+            (content.checkout_url.is_none(), Why::NoCheckoutUrl),
+        ];
+        checks.into_iter().find_map(|(holds, why)| holds.then_some(why))
+    }
+
+    fn queue_reminder(&mut self, step: NextStep, brief: StepBrief) -> usize {
+        if let Some(abandonment) = self.cart.last_abandonment {
+            if self.cart.reminders.len() == REMINDERS_MAX {
+                self.cart.reminders.remove(0);
+            }
+            let mark = ReminderMark { abandonment: abandonment.number, step: step.index, decided_at: self.now };
+            self.cart.reminders.push(mark);
+        }
+        let before = self.outbox.len();
+        self.announce(EventKind::Reminder, step.due_at, Some(brief), None);
+        self.outbox.len() - before
+    }
+
+    /// A paid order settles the cart.
+    pub fn convert(&mut self, order: OrderBrief, placed_at: Moment) {
+        let attribution =
+            Attribution::judge(self.cart.last_abandonment.as_ref(), placed_at, self.program.attribution_window);
+        self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
+        self.cart.order = Some(order.clone());
+        self.enter(State::Converted { attribution });
+        self.facts.push(Fact::CartConverted { attribution });
+        let kind = match attribution {
+            Attribution::Recovered => EventKind::Recovered,
+            Attribution::Organic => EventKind::Converted,
+        };
+        self.announce(kind, placed_at, None, Some(order));
+    }
+
+    /// An order settles the cart and its payment is on its way.
+    pub fn await_payment(&mut self, order: OrderBrief, placed_at: Moment) {
+        self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
+        self.cart.order = Some(order);
+        self.enter(State::PaymentPending);
+    }
+
+    /// The payment that was on its way failed: the cart is open again.
+    pub fn reopen(&mut self, at: Moment) {
+        self.cart.order = None;
+        self.cart.episode_started_at = at;
+        self.cart.last_activity_at = self.cart.last_activity_at.max(at);
+        self.enter(State::Active { stalls_at: None });
+    }
+
+    /// The order was refunded or cancelled.
+    pub fn revert(&mut self, at: Moment) {
+        if matches!(self.cart.state, State::Converted { .. }) {
+            self.facts.push(Fact::CartReverted);
+        }
+        self.enter(State::Reverted);
+        let order = self.cart.order.clone();
+        self.announce(EventKind::Reverted, at, None, order);
+    }
+
+    pub fn suppress(&mut self, why: Why) {
+        self.enter(State::Suppressed { why });
+    }
+
+    pub fn dismiss(&mut self, at: Moment) {
+        self.enter(State::Dismissed);
+        self.announce(EventKind::Dismissed, at, None, None);
+    }
+
+    /// Records what the shopper or an agent said.
+    pub fn hear(&mut self, code: ReasonCode, source: ReasonSource, at: Moment) {
+        let first = !self.cart.reasons.iter().any(|r| r.source == source);
+        let inferred = self
+            .cart
+            .reasons
+            .iter()
+            .find(|r| matches!(r.source, ReasonSource::InferredHard | ReasonSource::InferredSoft));
+        if let Some(inferred) = inferred
+            && first
+            && source == ReasonSource::Reported
+        {
+            self.facts.push(Fact::ReasonJudged { code: inferred.code, agreed: inferred.code == code });
+        }
+        self.cart.reasons.retain(|r| r.source != source);
+        let reason = Reason { code, source, confidence: 100, at };
+        self.cart.reasons.push(reason);
+        if let Some(abandonment) = &mut self.cart.last_abandonment
+            && source >= abandonment.reason.source
+        {
+            abandonment.reason = reason;
+        }
+        if first {
+            self.facts.push(Fact::ReasonFound { stage: self.cart.stage, code, source });
+        }
+        self.announce(EventKind::ReasonRecorded, at, None, None);
+    }
+
+    /// Leaves only the name: everything a storefront told us goes.
+    pub fn bury(&mut self, state: State, at: Moment) {
+        let announce = matches!(state, State::Expired);
+        self.enter(state);
+        if announce {
+            self.announce(EventKind::Expired, at, None, None);
+        }
+        let cart = &mut self.cart;
+        cart.content = Content::empty(cart.content.currency);
+        cart.signals.clear();
+        cart.reasons.clear();
+        cart.reminders.clear();
+        cart.last_abandonment = None;
+        cart.order = None;
+        cart.expires_at = self.now.plus(self.program.retention.tombstone);
+    }
+
+    /// Puts an event in the outbox, once for each endpoint that wants it.
+    fn announce(&mut self, kind: EventKind, at: Moment, step: Option<StepBrief>, order: Option<OrderBrief>) {
+        let life = if kind == EventKind::Reminder { self.program.stale_after } else { STATE_EVENT_LIFE };
+        let since = if kind == EventKind::Reminder { at } else { self.now };
+        let event = Event {
+            kind,
+            at,
+            abandonment: self.cart.last_abandonment,
+            step,
+            order,
+            reason: self.cart.primary_reason().copied(),
+        };
+        for subscription in &self.program.subscriptions {
+            if subscription.events.contains(kind) {
+                let endpoint = subscription.endpoint.clone();
+                let (shop, cart) = (&self.cart.shop, &self.cart.id);
+                let delivery = Delivery::new(shop, cart, &endpoint, event.clone(), self.now, since.plus(life));
+                self.outbox.push(delivery);
+                self.facts.push(Fact::DeliveryQueued { endpoint, event: kind });
+            }
+        }
+    }
+}
+
+impl OrderNews {
+    pub fn brief(&self) -> OrderBrief {
+        OrderBrief { id: self.id.clone(), currency: self.currency, total: self.total, placed_at: self.placed_at }
+    }
+}
+
+impl PurchaseMark {
+    /// What is known of the order when only its mark is: enough to close a cart.
+    pub fn brief(&self, cart: &Cart) -> OrderBrief {
+        OrderBrief {
+            id: self.order.clone(),
+            currency: cart.content.currency,
+            total: cart.content.value(),
+            placed_at: self.placed_at,
+        }
+    }
+}

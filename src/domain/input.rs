@@ -1,0 +1,57 @@
+//! Inputs: what can happen to a cart from outside, already parsed and checked.
+//!
+//! Every way in (API, adapter, replay) ends in one of these, so there is one place that decides what follows.
+
+use super::cart::Stage;
+use super::content::Content;
+use super::order::OrderNews;
+use super::patch::CartPatch;
+use super::reason::{ReasonCode, ReasonSource};
+use super::signal::Signal;
+use super::time::Moment;
+
+/// Something that happened to a cart.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// When it happened, by the storefront's clock where it says so; held at 5 minutes ahead of ours.
+    pub at: Moment,
+    /// Rises with each change the storefront makes, where it counts them.
+    pub revision: Option<u64>,
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// The whole cart as it is now.
+    Snapshot {
+        stage: Stage,
+        content: Box<Content>,
+    },
+    /// The parts that changed.
+    Patch(Box<CartPatch>),
+    Signal(Signal),
+    Reason {
+        code: ReasonCode,
+        source: ReasonSource,
+    },
+    Order(Box<OrderNews>),
+    Dismiss,
+    Delete,
+}
+
+impl What {
+    /// The kind as a metric label.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Snapshot { .. } => "snapshot",
+            Self::Patch(_) => "patch",
+            Self::Signal(_) => "signal",
+            Self::Reason { .. } => "reason",
+            Self::Order(_) => "order",
+            Self::Dismiss => "dismiss",
+            Self::Delete => "delete",
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Orders: what settles carts. An order is counted once, whatever its platform repeats, and its status only advances.
+//!
+//! The cart's side of an order is in `domain/decide.rs`; the order of writes that keeps "never remind a buyer" true is in
+//! `engine/orders.rs`.
+
+use std::collections::BTreeSet;
+
+use super::attribution::Attribution;
+use super::content::Shopper;
+use super::fact::Fact;
+use super::id::{CartId, OrderId, ProductId, ShopId};
+use super::money::{Currency, Minor};
+use super::names::named;
+use super::person::{Covers, Person, PurchaseMark};
+use super::time::Moment;
+
+named! {
+    /// Where an order stands.
+    pub enum OrderStatus {
+        Pending = "pending",
+        Failed = "failed",
+        Paid = "paid",
+        Cancelled = "cancelled",
+        Refunded = "refunded",
+    }
+}
+
+named! {
+    /// Whether the buyer has bought here before.
+    pub enum OrderKind {
+        First = "first",
+        Repeat = "repeat",
+    }
+}
+
+/// A product bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderItem {
+    pub product_id: ProductId,
+    pub quantity: u32,
+}
+
+/// What a storefront says about an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderNews {
+    pub id: OrderId,
+    /// The cart it came from, when the storefront knows.
+    pub cart: Option<CartId>,
+    /// Under which identifiers it was placed.
+    pub shopper: Shopper,
+    pub status: OrderStatus,
+    pub currency: Currency,
+    pub total: Minor,
+    /// Empty: the storefront did not say, so the order covers whatever was in the cart.
+    pub items: Vec<OrderItem>,
+    pub placed_at: Moment,
+}
+
+impl OrderNews {
+    /// The mark this order leaves on its buyer; a failed order leaves none.
+    #[must_use]
+    pub fn mark(&self) -> Option<PurchaseMark> {
+        let paid = match self.status {
+            OrderStatus::Failed => return None,
+            OrderStatus::Pending => false,
+            OrderStatus::Paid | OrderStatus::Cancelled | OrderStatus::Refunded => true,
+        };
+        let products: BTreeSet<ProductId> = self.items.iter().map(|i| i.product_id.clone()).collect();
+        let covers = if products.is_empty() { Covers::Everything } else { Covers::Products(products) };
+        Some(PurchaseMark { order: self.id.clone(), placed_at: self.placed_at, covers, paid })
+    }
+}
+
+/// An order as remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub shop: ShopId,
+    pub id: OrderId,
+    pub status: OrderStatus,
+    pub currency: Currency,
+    pub total: Minor,
+    pub placed_at: Moment,
+    /// The carts it settled, for a later refund.
+    pub carts: Vec<CartId>,
+    /// Set when first paid.
+    pub paid_as: Option<(OrderKind, Attribution)>,
+    pub expires_at: Moment,
+}
+
+impl Order {
+    /// Whether this news is behind what is already known: a late `pending` after `paid` changes nothing.
+    #[must_use]
+    pub fn outdates(&self, status: OrderStatus) -> bool {
+        let rank = |status| match status {
+            OrderStatus::Pending => 0,
+            OrderStatus::Failed => 1,
+            OrderStatus::Paid => 2,
+            OrderStatus::Cancelled | OrderStatus::Refunded => 3,
+        };
+        rank(status) < rank(self.status)
+    }
+
+    /// The order after this news, and what became true. `settled` are the carts it settled and how each came about.
+    #[must_use]
+    pub fn after(
+        prior: Option<Self>,
+        shop: &ShopId,
+        news: &OrderNews,
+        settled: &[(CartId, Attribution)],
+        buyer: &Person,
+        expires_at: Moment,
+    ) -> (Self, Vec<Fact>) {
+        let mut order = prior.unwrap_or_else(|| Self {
+            shop: shop.clone(),
+            id: news.id.clone(),
+            status: OrderStatus::Pending,
+            currency: news.currency,
+            total: news.total,
+            placed_at: news.placed_at,
+            carts: Vec::new(),
+            paid_as: None,
+            expires_at,
+        });
+        let was = order.status;
+        order.status = news.status;
+        order.expires_at = expires_at;
+        for (cart, _) in settled {
+            if !order.carts.contains(cart) {
+                order.carts.push(cart.clone());
+            }
+        }
+        let mut facts = Vec::new();
+        match news.status {
+            OrderStatus::Paid if order.paid_as.is_none() => {
+                order.total = news.total;
+                order.currency = news.currency;
+                let repeat =
+                    news.shopper.existing_customer == Some(true) || buyer.bought_before(&news.id, news.placed_at);
+                let kind = if repeat { OrderKind::Repeat } else { OrderKind::First };
+                let recovered = settled.iter().any(|(_, a)| *a == Attribution::Recovered);
+                let attribution = if recovered { Attribution::Recovered } else { Attribution::Organic };
+                order.paid_as = Some((kind, attribution));
+                facts.push(Fact::OrderPaid { kind });
+                if recovered {
+                    facts.push(Fact::ValueRecovered { currency: order.currency, value: order.total });
+                }
+            }
+            OrderStatus::Cancelled | OrderStatus::Refunded if was == OrderStatus::Paid && order.paid_as.is_some() => {
+                let recovered = matches!(order.paid_as, Some((_, Attribution::Recovered)));
+                facts.push(Fact::OrderReverted { recovered, currency: order.currency, value: order.total });
+            }
+            OrderStatus::Pending
+            | OrderStatus::Failed
+            | OrderStatus::Paid
+            | OrderStatus::Cancelled
+            | OrderStatus::Refunded => {}
+        }
+        (order, facts)
+    }
+}

@@ -1,0 +1,205 @@
+//! Deciding about deliveries: is this still right to send, and what follows from an attempt.
+//!
+//! Pure. The engine asks [`before_send`] at the last moment before each attempt, retries too, and [`after_attempt`] when
+//! the attempt has an outcome. Retry delays are facts of the product (`docs/webhooks.md`), jitter comes from the id.
+
+use std::time::Duration;
+
+use super::cart::{Cart, State};
+use super::delivery::{ATTEMPTS_MAX, Attempt, Delivery, Status, Why};
+use super::fact::{Fact, ReminderResult};
+use super::names::named;
+use super::person::Person;
+use super::time::Moment;
+
+named! {
+    /// What an attempt came to, as a label.
+    pub enum OutcomeName {
+        Success = "success",
+        Gone = "gone",
+        Throttled = "throttled",
+        Rejected = "rejected",
+        ServerError = "server_error",
+        Redirected = "redirected",
+        TimedOut = "timed_out",
+        ConnectFailed = "connect_failed",
+        TlsFailed = "tls_failed",
+        AddressRefused = "address_refused",
+    }
+}
+
+/// What one POST came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub name: OutcomeName,
+    pub status: Option<u16>,
+    /// What the receiver asked for, with 429 or 503.
+    pub retry_after: Option<Duration>,
+    pub duration: Duration,
+}
+
+/// Whether a delivery may go out now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vetting {
+    Proceed,
+    Defer { until: Moment, why: Why },
+    Suppress(Why),
+}
+
+/// What follows from an attempt, or from not making it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Delivered,
+    RetryAt(Moment),
+    Dead(Why),
+    Suppressed(Why),
+}
+
+const REMINDER_LADDER: &[Duration] = &[
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+    Duration::from_secs(1_800),
+    Duration::from_secs(3_600),
+    Duration::from_secs(7_200),
+    Duration::from_secs(14_400),
+];
+
+const STATE_LADDER: &[Duration] = &[
+    Duration::from_secs(5),
+    Duration::from_secs(300),
+    Duration::from_secs(1_800),
+    Duration::from_secs(7_200),
+    Duration::from_secs(18_000),
+    Duration::from_secs(36_000),
+    Duration::from_secs(50_400),
+    Duration::from_secs(72_000),
+    Duration::from_secs(86_400),
+];
+
+/// How long a state event is worth telling: its whole ladder with jitter, and no longer.
+pub const STATE_EVENT_LIFE: Duration = Duration::from_secs(4 * 86_400);
+
+/// The delays between the attempts of a delivery, before jitter.
+#[must_use]
+pub const fn retry_ladder(delivery: &Delivery) -> &'static [Duration] {
+    if delivery.is_reminder() { REMINDER_LADDER } else { STATE_LADDER }
+}
+
+/// Whether this delivery is still right to send, by everything known now.
+#[must_use]
+pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, person: &Person, now: Moment) -> Vetting {
+    let Some(cart) = cart else { return Vetting::Suppress(Why::Erased) };
+    if matches!(cart.state, State::Erased) {
+        return Vetting::Suppress(Why::Erased);
+    }
+    if now > delivery.send_not_after {
+        return Vetting::Suppress(Why::Stale);
+    }
+    if !delivery.is_reminder() {
+        return Vetting::Proceed;
+    }
+    match why_no_reminder(delivery, cart, person) {
+        Some(why) => Vetting::Suppress(why),
+        None => Vetting::Proceed,
+    }
+}
+
+fn why_no_reminder(delivery: &Delivery, cart: &Cart, person: &Person) -> Option<Why> {
+    if let Some(why) = why_state_forbids(&cart.state) {
+        return Some(why);
+    }
+    if let Some(mark) = person.purchase_settling(cart) {
+        return Some(if mark.paid { Why::Purchased } else { Why::PaymentPending });
+    }
+    let number = delivery.event.abandonment.map(|a| a.number);
+    if cart.last_abandonment.map(|a| a.number) != number {
+        return Some(Why::ShopperReturned);
+    }
+    if cart.content.items.is_empty() {
+        return Some(Why::NoItems);
+    }
+    let refused = delivery.event.step.as_ref().is_some_and(|step| cart.content.refuses(step.channel));
+    refused.then_some(Why::NoConsent)
+}
+
+/// Why a cart in this state is not reminded; `None` for an abandoned one.
+#[must_use]
+pub fn why_state_forbids(state: &State) -> Option<Why> {
+    match state {
+        State::Abandoned { .. } => None,
+        State::Active { .. } => Some(Why::ShopperReturned),
+        State::PaymentPending => Some(Why::PaymentPending),
+        State::Converted { .. } | State::Reverted => Some(Why::Purchased),
+        State::Dismissed => Some(Why::Dismissed),
+        State::OptedOut => Some(Why::OptedOut),
+        State::Suppressed { why } => Some(*why),
+        State::MergedInto(_) => Some(Why::Merged),
+        State::Expired => Some(Why::Expired),
+        State::Erased => Some(Why::Erased),
+    }
+}
+
+/// What follows from an attempt's outcome. `delivery` is as it was before the attempt.
+#[must_use]
+pub fn after_attempt(delivery: &Delivery, outcome: &Outcome, now: Moment) -> Verdict {
+    match outcome.name {
+        OutcomeName::Success => Verdict::Delivered,
+        OutcomeName::Gone => Verdict::Dead(Why::EndpointGone),
+        OutcomeName::Rejected => Verdict::Dead(Why::Rejected),
+        OutcomeName::Throttled
+        | OutcomeName::ServerError
+        | OutcomeName::Redirected
+        | OutcomeName::TimedOut
+        | OutcomeName::ConnectFailed
+        | OutcomeName::TlsFailed
+        | OutcomeName::AddressRefused => retry(delivery, outcome.retry_after, now),
+    }
+}
+
+fn retry(delivery: &Delivery, asked: Option<Duration>, now: Moment) -> Verdict {
+    let ladder = retry_ladder(delivery);
+    let index = usize::try_from(delivery.attempt_count).unwrap_or(usize::MAX);
+    let Some(step) = ladder.get(index) else { return Verdict::Dead(Why::RetriesExhausted) };
+    let jittered = step.mul_f64(0.8 + 0.4 * delivery.id.fraction(delivery.attempt_count));
+    // Retry-After may only postpone, and by no more than the next two steps: it cannot stretch a delivery's life.
+    let cap = ladder[index..].iter().take(2).sum::<Duration>();
+    let wait = asked.map_or(jittered, |asked| jittered.max(asked.min(cap)));
+    let at = now.plus(wait);
+    if at > delivery.send_not_after { Verdict::Suppressed(Why::Stale) } else { Verdict::RetryAt(at) }
+}
+
+impl Delivery {
+    /// Records an attempt.
+    pub fn note(&mut self, outcome: &Outcome, at: Moment) {
+        let duration_ms = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
+        self.attempt_count = self.attempt_count.saturating_add(1);
+        if self.attempts.len() == ATTEMPTS_MAX {
+            self.attempts.remove(0);
+        }
+        self.attempts.push(Attempt { at, outcome: outcome.name, status: outcome.status, duration_ms });
+    }
+
+    /// Takes a verdict; gives what became true.
+    #[must_use]
+    pub fn conclude(&mut self, verdict: Verdict) -> Vec<Fact> {
+        let (result, why) = match verdict {
+            Verdict::RetryAt(at) => {
+                self.due_at = at;
+                return Vec::new();
+            }
+            Verdict::Delivered => (ReminderResult::Delivered, None),
+            Verdict::Dead(why) => (ReminderResult::Dead, Some(why)),
+            Verdict::Suppressed(why) => (ReminderResult::Suppressed, Some(why)),
+        };
+        self.status = match (result, why) {
+            (ReminderResult::Dead, Some(why)) => Status::Dead(why),
+            (ReminderResult::Suppressed, Some(why)) => Status::Suppressed(why),
+            _ => Status::Delivered,
+        };
+        let ended = Fact::DeliveryEnded { endpoint: self.endpoint.clone(), event: self.event.kind, result, why };
+        let reminder = self.event.step.as_ref().map(|step| Fact::Reminder { step: step.name.clone(), result, why });
+        std::iter::once(ended).chain(reminder).collect()
+    }
+}

@@ -1,0 +1,23 @@
+//! Where decisions meet effects: every write goes through here, and so does everything that is due.
+//!
+//! - `engine/inbox.rs`: load, decide, commit; again on a conflict. The way in for a cart event.
+//! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
+//! - `engine/scheduler.rs`: carts whose wake has come.
+//! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
+//!
+//! Never here: HTTP frameworks, JSON, the rules of the state machine.
+
+mod dispatcher;
+mod identity;
+mod inbox;
+mod orders;
+mod policies;
+mod pulse;
+mod scheduler;
+
+pub use dispatcher::{Dispatched, Dispatcher};
+pub use inbox::{Engine, Once, WriteError};
+pub use policies::{EndpointPolicy, Policies, ShopPolicy};
+pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
+pub use scheduler::Scheduler;

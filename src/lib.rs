@@ -1,0 +1,3 @@
+//! cartwake brings abandoned carts back.
+
+pub mod domain;

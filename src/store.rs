@@ -1,0 +1,313 @@
+//! The store: where carts, what is due, and the counts live. One trait, and one conformance suite for all who keep it.
+//!
+//! The contract:
+//! - a commit is one atomic write: record, wake, outbox, tallies, census and answer together, or none of them;
+//! - one sorted index is both schedule and lease: claiming moves the due moment to the end of the lease, so a worker
+//!   that dies loses nothing, and only the holder of the current lease can begin or settle;
+//! - time is an argument; a store never reads a clock, decides nothing, and knows no program;
+//! - everything that ends is reachable from an index or has an expiry, so nothing grows without bound.
+//!
+//! Read next: `store/record.rs` for the stored form, then the backend that interests you.
+
+pub mod embedded;
+pub mod record;
+pub mod redis;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::domain::{
+    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EndpointName, EventKey, IdentifierHash, Moment,
+    Order, OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey, Why,
+};
+
+/// The most a single claim, or a single look for due carts, may take.
+pub const BATCH_MAX: usize = 100;
+
+/// Counts the writes of a record; a commit names the one it read. Zero: there is no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// The version of a record that does not exist.
+    pub const ABSENT: Self = Self(0);
+
+    /// The version after one more write.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// A record and the version it was read at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored<T> {
+    pub value: T,
+    pub version: Version,
+}
+
+/// What is known of a subject when a write begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded<T> {
+    pub record: Option<Stored<T>>,
+    /// The first answer to this key, when the write was already made.
+    pub answered: Option<Answered>,
+}
+
+/// A write's answer, kept so that a repeat of the write gets the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Of the request that got this answer: a key used for another request is a mistake to be named.
+    pub fingerprint: u64,
+    pub answer: Answer,
+}
+
+/// What a write was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Cart(Receipt),
+    Order(OrderReceipt),
+}
+
+/// The answer to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderReceipt {
+    pub applied: Applied,
+    /// The carts this order settled, reopened or reverted.
+    pub carts: Vec<CartId>,
+    /// Set once paid.
+    pub attribution: Option<Attribution>,
+    /// Whether a reminder was on its way when the order came.
+    pub in_flight: InFlight,
+}
+
+/// What an order found on its way to the shopper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFlight {
+    /// Nothing: no reminder starts after this answer.
+    None,
+    /// A send had begun and has ended.
+    Finished,
+    /// A send had begun and did not end while we waited: it may still arrive.
+    Possible,
+}
+
+/// An answer to keep with a commit.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    pub key: EventKey,
+    pub answered: Answered,
+    pub until: Moment,
+}
+
+/// One atomic write of a cart and all that follows from it.
+#[derive(Clone, Debug)]
+pub struct Commit<'a> {
+    pub shop: &'a ShopId,
+    pub id: &'a CartId,
+    pub expected: Version,
+    /// `None` removes the record and its wake.
+    pub cart: Option<&'a Cart>,
+    pub outbox: &'a [Delivery],
+    pub tallies: &'a [Tally],
+    pub census: &'a [Census],
+    pub keep: Option<&'a Keep>,
+    pub now: Moment,
+}
+
+/// One atomic write of an order. Orders have no wake: they expire.
+#[derive(Clone, Debug)]
+pub struct OrderCommit<'a> {
+    pub order: &'a Order,
+    pub expected: Version,
+    pub tallies: &'a [Tally],
+    pub keep: Option<&'a Keep>,
+    pub now: Moment,
+}
+
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// Made true. `in_flight_until`: a send of this cart had begun and its lease ends then.
+    Done { in_flight_until: Option<Moment> },
+    /// The key was answered before; nothing was written.
+    Duplicate(Answered),
+    /// Another write came first; nothing was written.
+    Conflict,
+}
+
+/// The queue of one endpoint. A slow one is never in another's way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    pub shop: ShopId,
+    pub endpoint: EndpointName,
+}
+
+/// The right to look at a delivery until `until`; worth nothing once somebody else claimed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub lane: Lane,
+    pub delivery: DeliveryId,
+    pub cart: CartId,
+    pub until: Moment,
+}
+
+/// A delivery at the moment of sending, and its cart as it is then.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// The claim under its new, shorter lease.
+    pub claim: Claim,
+    pub delivery: Delivery,
+    pub cart: Option<Cart>,
+}
+
+/// How a delivery goes on after an attempt, or a refusal to make one.
+#[derive(Clone, Debug)]
+pub struct Settlement<'a> {
+    pub claim: &'a Claim,
+    /// As it is from now on.
+    pub delivery: &'a Delivery,
+    /// How long a delivery that has ended stays readable.
+    pub keep_until: Moment,
+    pub tallies: &'a [Tally],
+}
+
+/// Whether a settlement held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// The lease had passed to somebody else; nothing was written.
+    Lost,
+}
+
+/// A page of carts.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub carts: Vec<Cart>,
+    /// Where the next page begins; opaque.
+    pub next: Option<String>,
+}
+
+/// An endpoint that is not sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub lane: Lane,
+    pub why: Why,
+    pub since: Moment,
+}
+
+/// What waits in the outbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutboxCounts {
+    /// Of each lane: waiting or leased.
+    pub pending: Vec<(Lane, u64)>,
+    /// Of each lane: given up and kept.
+    pub dead: Vec<(Lane, u64)>,
+    /// The due moment of the most overdue entry, carts and deliveries together.
+    pub oldest_due: Option<Moment>,
+}
+
+/// What the store says about itself; each note is a sentence for an operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    pub notes: Vec<String>,
+}
+
+/// Why a store could not do as asked, by what the caller can do about it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Not reachable, or too slow: try again. The write may have happened.
+    #[error("the store cannot be reached")]
+    Unavailable(#[source] anyhow::Error),
+    /// No room for new carts.
+    #[error("the store is full")]
+    Full,
+    /// A record that this version cannot read.
+    #[error("a stored {what} cannot be read")]
+    Corrupt { what: &'static str },
+    /// The store is not one we can use; the sentence says what to do.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Shorthand for what every call may fail with.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A place that keeps carts. See the contract at the top of this file.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// For logs and readiness: `embedded`, `redis`.
+    fn name(&self) -> &'static str;
+
+    /// The key that identifiers are hashed with: random, made with the store, the same for all of its processes.
+    fn identity_key(&self) -> [u8; 32];
+
+    /// A cart, and the answer already given to this key.
+    async fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> StoreResult<Loaded<Cart>>;
+    /// See [`Commit`].
+    async fn commit(&self, commit: Commit<'_>) -> StoreResult<Committed>;
+    /// When the last begun send of this cart is over, if one is in flight.
+    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>>;
+
+    async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>>;
+    async fn commit_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed>;
+
+    /// Notes that this cart belongs to these identifiers (idempotent), and gives what they are known for.
+    async fn enroll(&self, shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> StoreResult<Person>;
+    /// What these identifiers are known for, as of `now`.
+    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person>;
+    /// Leaves a purchase on each identifier; replaces an earlier mark of the same order.
+    async fn mark(&self, shop: &ShopId, hashes: &[IdentifierHash], mark: &PurchaseMark, until: Moment) -> StoreResult<()>;
+    /// Takes the marks of an order off again.
+    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()>;
+    /// The carts enrolled under these identifiers, each once, at most 200.
+    async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>>;
+
+    /// Carts whose wake has come, longest overdue first as far as shards allow; at most `limit`, itself at most
+    /// [`BATCH_MAX`] for each shard.
+    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>>;
+    /// The earliest wake of any cart.
+    async fn next_wake(&self) -> StoreResult<Option<Moment>>;
+    /// Moves a wake that cannot be decided on (its record is unreadable, its shop unknown) out of the way.
+    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()>;
+
+    /// Every lane that ever had a delivery.
+    async fn lanes(&self) -> StoreResult<Vec<Lane>>;
+    /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first.
+    async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>>;
+    /// Renews the lease at the moment of sending and gives what is to be sent; `None`: the claim is no longer ours.
+    /// From here to the settlement, or `until`, the cart counts as having a send in flight.
+    async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>>;
+    /// Gives a claim back without an attempt: due again at `due_at`.
+    async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled>;
+    /// Records an attempt or an end: `delivery.status` says which, `delivery.due_at` when a pending one is due again.
+    async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled>;
+    /// The earliest due moment in a lane.
+    async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>>;
+
+    /// Stops an endpoint (idempotent); it stays stopped over restarts.
+    async fn pause(&self, pause: &Pause) -> StoreResult<()>;
+    /// Starts it again.
+    async fn resume(&self, lane: &Lane) -> StoreResult<()>;
+    /// Every stopped endpoint.
+    async fn paused(&self) -> StoreResult<Vec<Pause>>;
+
+    /// Carts in the order of their next wake, shard by shard; one that moves meanwhile may come twice or not at all.
+    async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page>;
+    /// One delivery of a cart, while it is kept.
+    async fn delivery(&self, shop: &ShopId, cart: &CartId, id: &DeliveryId) -> StoreResult<Option<Delivery>>;
+
+    /// The counts of a shop over these days, both included, summed over shards.
+    async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>>;
+    /// How many carts of each shop are in each state.
+    async fn census(&self) -> StoreResult<Vec<(ShopId, StateName, i64)>>;
+    /// What waits in the outbox.
+    async fn outbox_counts(&self) -> StoreResult<OutboxCounts>;
+
+    /// Whether the store can be relied on now.
+    async fn check(&self) -> StoreResult<Health>;
+    /// Deletes what has expired and is not removed by the backend itself: old answers, marks, ended deliveries.
+    async fn sweep(&self, now: Moment) -> StoreResult<u64>;
+    /// Everything acknowledged is on disk when this returns.
+    async fn flush(&self) -> StoreResult<()>;
+}
