@@ -144,7 +144,7 @@ mod tests {
     const AT: i64 = 1_614_265_330;
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
     const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-    const TOLERANCE: Duration = Duration::from_secs(300);
+    const TOLERANCE: Duration = Duration::from_mins(5);
 
     fn published() -> Secret {
         Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("the secret of the published vector")

@@ -134,11 +134,8 @@ fn delivery(kind: EventKind) -> Delivery {
         confidence: 100,
         ..abandonment().reason
     };
-    let moment = match kind {
-        EventKind::Abandoned => "2026-11-22T06:30:00Z",
-        EventKind::Recovered | EventKind::Converted => "2026-11-23T07:12:00Z",
-        _ => "2026-11-23T06:30:00Z",
-    };
+    let moment = if kind == EventKind::Abandoned { "2026-11-22T06:30:00Z" } else { "2026-11-23T06:30:00Z" };
+    let moment = if of_order { "2026-11-23T07:12:00Z" } else { moment };
     let event = Event {
         kind,
         at: at(moment),

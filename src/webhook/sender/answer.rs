@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use crate::domain::{Moment, OutcomeName};
 
 /// Longer waits are read as this; the engine postpones by far less.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(7 * 86_400);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// The outcome that an answer means.
 pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
