@@ -155,7 +155,9 @@ impl Dispatcher {
         endpoint: &EndpointPolicy,
         begun_at: Moment,
     ) -> StoreResult<Dispatched> {
-        let body = payload::render(&delivery, cart, endpoint.thin);
+        let Ok(body) = payload::render(&delivery, cart, endpoint.thin) else {
+            return self.conclude(claim, delivery, Verdict::Dead(Why::PayloadTooLarge)).await;
+        };
         let now = self.engine.clock.now();
         if now.since(begun_at) > self.settings.start_within {
             // What we know of the cart is too old to start writing on; look again.
