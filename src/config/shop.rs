@@ -73,7 +73,7 @@ fn subscriptions(endpoints: &[EndpointConfig]) -> Vec<Subscription> {
 }
 
 fn key(section: &mut Section<'_>, taken: &mut Taken) -> KeyConfig {
-    let role = section.word("role", &[("server", Role::Server), ("browser", Role::Browser)]);
+    let role = section.word("role", &[("server", Role::Server), ("browser", Role::Browser), ("admin", Role::Admin)]);
     let hash = section.text("hash", key_hash);
     if hash.is_some_and(|hash| !taken.keys.insert(hash.0)) {
         section.refuse("hash", "must not be the hash of another key: a key has one role in one shop");
@@ -84,7 +84,7 @@ fn key(section: &mut Section<'_>, taken: &mut Taken) -> KeyConfig {
         Some(Role::Browser) if allowed_origins.is_empty() && section.is_sound("allowed_origins") => {
             section.refuse("allowed_origins", "must have at least one origin, as everybody can read a browser key");
         }
-        Some(Role::Server) if !allowed_origins.is_empty() => {
+        Some(Role::Server | Role::Admin) if !allowed_origins.is_empty() => {
             section.refuse("allowed_origins", "must be empty: only a browser key is bound to origins");
         }
         _ => {}

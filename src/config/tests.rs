@@ -83,7 +83,7 @@ fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
         id = "b"
         keys = [
             { role = "browser", hash = "sha256:2222222222222222222222222222222222222222222222222222222222222222" },
-            { role = "admin", hash = "s3cret" },
+            { role = "s3cret", hash = "s3cret" },
         ]
         checkout_hosts = ["https://shop.example"]
         [shop.program]
