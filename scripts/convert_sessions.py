@@ -5,7 +5,7 @@
 
 One session is one cart. Operations are in order of time; lines of the same moment keep the order of the file. The last
 line moves the server's event clock a week past the end, so that everything that stalls is seen to stall.
-Nothing personal is copied: an account id becomes a hash, addresses are left out.
+Nothing personal is copied: the browser's id becomes a hash; account ids and addresses are left out.
 """
 
 import csv
@@ -121,8 +121,8 @@ def minor(text):
 class SnowplowCart:
     """The lines of a session's cart so far."""
 
-    def __init__(self):
-        self.lines, self.currency, self.buyer, self.orders = {}, "EUR", None, 0
+    def __init__(self, browser):
+        self.lines, self.currency, self.shopper = {}, "EUR", {"anonymous_id": f"anon-{digest(browser)}"}
 
     def add(self, products):
         # The same line twice in one event is one line: the tracker's own cart total says so.
@@ -144,11 +144,8 @@ class SnowplowCart:
             self.lines.pop(product["id"], None)
 
     def body(self, session, stage):
-        body = {"currency": self.currency, "stage": stage, "items": [dict(line) for line in self.lines.values()],
-                "checkout_url": f"https://shop.example/checkout/{session[:16]}"}
-        if self.buyer:
-            body["shopper"] = {"anonymous_id": self.buyer}
-        return body
+        return {"currency": self.currency, "stage": stage, "items": [dict(line) for line in self.lines.values()],
+                "shopper": self.shopper, "checkout_url": f"https://shop.example/checkout/{session[:16]}"}
 
 
 def snowplow_operation(at, session, cart, action, products, step, transaction):
@@ -161,36 +158,32 @@ def snowplow_operation(at, session, cart, action, products, step, transaction):
     if action == "checkout_step":
         return operation(at, "put", session, cart.body(session, snowplow_stage(int(step["step"]))))
     if action == "transaction":
-        cart.orders += 1
         body = {"order_id": transaction["transaction_id"], "cart_id": session, "status": "paid",
-                "currency": transaction["currency"] or cart.currency, "total_minor": minor(transaction["revenue"])}
-        if cart.buyer:
-            body["shopper"] = {"anonymous_id": cart.buyer}
+                "currency": transaction["currency"] or cart.currency, "total_minor": minor(transaction["revenue"]),
+                "shopper": cart.shopper}
         return operation(at, "order", session, body)
     return operation(at, "signal", session, {"kind": "page_viewed", "page": "product"})
 
 
 def snowplow(source):
     names = ("ecommerce_action_1", "ecommerce_product_1", "ecommerce_checkout_step_1", "ecommerce_transaction_1",
-             "ecommerce_user_1", "client_session_1")
-    action, product, step, transaction, user, client = (by_root(source, name) for name in names)
+             "client_session_1")
+    action, product, step, transaction, client = (by_root(source, name) for name in names)
     events = []
     for row in rows(source / "source" / "snowplow_ecommerce_events.csv.gz"):
         event = row["event_id"]
-        # Mobile trackers name the session in their own context.
+        # Mobile trackers name the session and the browser in their own context.
         session = row["domain_sessionid"] or client[event][0]["session_id"]
-        events.append((moment(row["derived_tstamp"]), session, event))
+        browser = row["domain_userid"] or client.get(event, [{}])[0].get("user_id", session)
+        events.append((moment(row["derived_tstamp"]), session, browser, event))
     events.sort(key=lambda event: event[0])
     carts = {}
-    for at, session, event in events:
+    for at, session, browser, event in events:
         kind = action.get(event, [{"type": ""}])[0]["type"]
         starts = kind in ("add_to_cart", "remove_from_cart", "checkout_step", "transaction")
         if session not in carts and not starts:
             continue
-        cart = carts.setdefault(session, SnowplowCart())
-        account = user.get(event, [{"id": ""}])[0]["id"]
-        if account:
-            cart.buyer = f"anon-{digest(account)}"
+        cart = carts.setdefault(session, SnowplowCart(browser))
         yield at, snowplow_operation(at, session, cart, kind, product.get(event, []), step.get(event, [{}])[0],
                                      transaction.get(event, [{}])[0])
 

@@ -189,6 +189,18 @@ def summary(sessions):
     }
 
 
+def sessions_sharing_a_browser(source, stories):
+    """Carts of one browser could settle one another; the count takes each by itself, so there must be none."""
+    clients = {row["root_id"]: row for row in table(source, "source", "com_snowplowanalytics_snowplow_client_session_1.csv")}
+    browsers = collections.defaultdict(set)
+    for row in table(source, "source", "snowplow_ecommerce_events.csv.gz"):
+        client = clients.get(row["event_id"], {})
+        session = row["domain_sessionid"] or client["session_id"]
+        if session in stories:
+            browsers[row["domain_userid"] or client.get("user_id", session)].add(session)
+    return sum(len(sessions) for sessions in browsers.values() if len(sessions) > 1)
+
+
 def against_the_tracker(source, stories):
     """The tracker calls a session abandoned when it saw more carts created than transacted in it."""
     rows = {row["domain_sessionid"]: row["session_cart_abandoned"].lower()
@@ -222,6 +234,7 @@ def main():
     sessions = {"ecom": ecom_sessions, "snowplow": snowplow_sessions}[sys.argv[1]](sys.argv[2])
     stories, counted = summary(sessions)
     if sys.argv[1] == "snowplow":
+        counted["carts_sharing_a_browser"] = sessions_sharing_a_browser(sys.argv[2], stories)
         counted["against_the_tracker"] = against_the_tracker(sys.argv[2], stories)
         del counted["incident_windows"]
     print(json.dumps(counted, indent=1))

@@ -89,27 +89,8 @@ impl Operation {
     /// # Errors
     /// When it is no operation.
     pub fn parse(line: &str) -> Result<Self, OperationError> {
-        let Line { at, op, cart_id, body } = serde_json::from_str(line)?;
+        let Line { at, op: kind, cart_id, body } = serde_json::from_str(line)?;
         let at_ms = at.parse::<Timestamp>()?.as_millisecond();
-        Self::complete(at, at_ms, op, cart_id, body)
-    }
-
-    /// An operation from its parts.
-    ///
-    /// # Errors
-    /// When a part that it needs is missing.
-    pub fn new(at_ms: i64, kind: Kind, cart_id: &str, body: Value) -> Result<Self, OperationError> {
-        let at = Timestamp::from_millisecond(at_ms)?.to_string();
-        Self::complete(at, at_ms, kind, Some(cart_id.to_owned()), Some(body))
-    }
-
-    fn complete(
-        at: String,
-        at_ms: i64,
-        kind: Kind,
-        cart_id: Option<String>,
-        body: Option<Value>,
-    ) -> Result<Self, OperationError> {
         if cart_id.is_none() && !matches!(kind, Kind::Order | Kind::Advance) {
             return Err(OperationError::CartIdMissing(kind.name()));
         }
@@ -120,6 +101,17 @@ impl Operation {
             None => Some(stamped(Map::new(), kind, &at)),
         };
         Ok(Self { at, at_ms, kind, cart_id, body })
+    }
+
+    /// An operation from its parts. A body that is no object is left out.
+    #[must_use]
+    pub fn new(at_ms: i64, kind: Kind, cart_id: &str, body: Value) -> Self {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX).to_string();
+        let body = match body {
+            Value::Object(fields) => Some(stamped(fields, kind, &at)),
+            _ => None,
+        };
+        Self { at, at_ms, kind, cart_id: Some(cart_id.to_owned()), body }
     }
 
     /// Method and path of the request.
