@@ -6,14 +6,17 @@
 mod policies;
 mod servers;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
+use actix_web::web::Data;
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::api::{Access, ApiState, Readiness};
+use crate::api::{Access, ApiState, Beat, Readiness};
 use crate::clock::{Clock, EventClock, SystemClock};
 use crate::config::{ClockKind, Config, StoreUrl};
 use crate::domain::Moment;
@@ -27,13 +30,33 @@ use crate::store::Store;
 
 use servers::Servers;
 
+/// Further ahead than any event of today.
+const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
+/// A loop that showed no life for this long is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// The loops' signs of life.
+#[derive(Clone, Default)]
+struct Pulses {
+    scheduler: Heartbeat,
+    dispatcher: Heartbeat,
+}
+
+impl Pulses {
+    fn beats(&self) -> Vec<Beat> {
+        let beat = |name, heart: &Heartbeat| Beat { name, heart: heart.clone(), age_max: SILENCE_MAX };
+        vec![beat("scheduler", &self.scheduler), beat("dispatcher", &self.dispatcher)]
+    }
+}
+
 /// A running service whose loops nobody turns yet.
 pub struct App {
     config: Config,
     engine: Arc<Engine>,
     scheduler: Scheduler,
     dispatcher: Arc<Dispatcher>,
-    state: ApiState,
+    state: Data<ApiState>,
+    pulses: Pulses,
     servers: Servers,
     loops: JoinSet<()>,
     stop: CancellationToken,
@@ -61,8 +84,15 @@ impl App {
         };
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&engine), settings));
         let scheduler = Scheduler::new(Arc::clone(&engine), config.scheduler.batch);
-        let readiness = Arc::new(Readiness::default());
-        let state = ApiState::new(Arc::clone(&engine), Access::new(&config), metrics, readiness, &config);
+        let pulses = Pulses::default();
+        let state = Data::new(ApiState {
+            engine: Arc::clone(&engine),
+            metrics,
+            readiness: Arc::new(Readiness::new(pulses.beats())),
+            access: Arc::new(RwLock::new(Arc::new(Access::new(&config)))),
+            body_bytes_max: config.server.body_bytes_max,
+            clock: config.server.clock,
+        });
         let servers = Servers::start(&config.server, &state).context("cannot listen")?;
         Ok(Self {
             config,
@@ -70,6 +100,7 @@ impl App {
             scheduler,
             dispatcher,
             state,
+            pulses,
             servers,
             loops: JoinSet::new(),
             stop: CancellationToken::new(),
@@ -96,9 +127,7 @@ impl App {
 
     /// Lets the scheduler and the dispatcher run by themselves.
     pub fn start_loops(&mut self) {
-        let (scheduler_pulse, dispatcher_pulse) = (Heartbeat::default(), Heartbeat::default());
-        self.state.readiness.watch("scheduler", scheduler_pulse.clone());
-        self.state.readiness.watch("dispatcher", dispatcher_pulse.clone());
+        let Pulses { scheduler: scheduler_pulse, dispatcher: dispatcher_pulse } = self.pulses.clone();
         let poll = self.config.scheduler.poll;
         let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
         let engine = Arc::clone(&self.engine);
@@ -133,6 +162,20 @@ impl App {
         Ok(next)
     }
 
+    /// What the first shop counted so far, summed over all days.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn tallies(&self) -> Result<Vec<(String, i64)>> {
+        let shop = &self.config.shops.first().context("there is no shop")?.id;
+        let (from, to) = (Moment::from_millis(0).day(), self.engine.now().plus(A_YEAR).day());
+        let mut sums = BTreeMap::new();
+        for (_, key, count) in self.engine.store().tallies(shop, from, to).await? {
+            *sums.entry(key.0).or_default() += count;
+        }
+        Ok(sums.into_iter().collect())
+    }
+
     /// Takes a new configuration for shops, programs, endpoints and keys; listeners and store stay as they are.
     ///
     /// # Errors
@@ -147,7 +190,7 @@ impl App {
     /// Says whether the last reload took effect, in metrics and readiness.
     pub fn note_reload(&self, problem: Option<String>) {
         self.state.metrics.reloaded(problem.is_none());
-        self.state.readiness.set_reload_problem(problem);
+        self.state.readiness.set_config_note(problem);
     }
 
     /// Goes silent in order: readiness off, requests drained, loops stopped, sends in flight ended, store flushed.

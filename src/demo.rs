@@ -150,7 +150,7 @@ impl House {
         let receiver = Receiver::start(Arc::clone(&clock), setup::secret(seed), outage)?;
         let folder = tempfile::tempdir().context("no temporary folder for the store")?;
         let Setup { server_key, config } = Setup::new(seed, folder.path(), &receiver.url())?;
-        let app = App::start_for_demo(config, Arc::clone(&clock)).await?;
+        let app = App::start(config, Some(clock.clone())).await?;
         let client = Client::new(app.api_url().parse()?, None, ApiKey::new(server_key.clone()), None)?;
         Ok(Self { clock, receiver, app, client, server_key, _folder: folder })
     }

@@ -14,7 +14,6 @@ use tracing::{error, info, warn};
 use crate::app::{App, environment, random_bytes};
 use crate::config::{self, Config, StoreUrl};
 use crate::first_start::{self, FirstKeys};
-use crate::keys;
 use crate::telemetry;
 
 /// How long a start waits for a store that is not there yet, and how often it looks.

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use actix_web::HttpServer;
+use actix_web::web::Data;
 use anyhow::{Context, Result};
 use tracing::warn;
 
@@ -22,12 +23,12 @@ pub struct Servers {
 
 impl Servers {
     /// Binds both and begins to answer.
-    pub fn start(config: &ServerConfig, state: &ApiState) -> Result<Self> {
+    pub fn start(config: &ServerConfig, state: &Data<ApiState>) -> Result<Self> {
         let api_listener = bind(config.listen)?;
         let ops_listener = bind(config.ops_listen)?;
         let (api_address, ops_address) = (api_listener.local_addr()?, ops_listener.local_addr()?);
         let api_state = state.clone();
-        let api = HttpServer::new(move || App::new().configure(|routes| api::configure_api(routes, &api_state)))
+        let api = HttpServer::new(move || api::api_app(api_state.clone()))
             .workers(config.workers)
             .max_connections(config.connections_max.div_ceil(config.workers.max(1)))
             .keep_alive(config.keep_alive)
@@ -37,7 +38,7 @@ impl Servers {
             .listen(api_listener)?
             .run();
         let ops_state = state.clone();
-        let ops = HttpServer::new(move || App::new().configure(|routes| api::configure_ops(routes, &ops_state)))
+        let ops = HttpServer::new(move || api::ops_app(ops_state.clone()))
             .workers(1)
             .keep_alive(config.keep_alive)
             .client_request_timeout(config.client_timeout)

@@ -19,6 +19,7 @@ use tracing::{error, warn};
 use super::dispatcher::{Dispatched, Dispatcher};
 use super::inbox::Engine;
 use super::scheduler::Scheduler;
+use crate::clock::{Clock, SystemClock};
 use crate::domain::Moment;
 use crate::store::{BATCH_MAX, Claim, Lane, StoreResult};
 
@@ -29,7 +30,7 @@ const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// When a loop last showed that it is alive, by the engine's clock; readable from any thread.
+/// When a loop last showed that it is alive, by the machine's clock, whatever clock decides; readable from any thread.
 #[derive(Clone, Debug, Default)]
 pub struct Heartbeat(Arc<AtomicI64>);
 
@@ -73,7 +74,7 @@ pub async fn run_scheduler(
     while !stop.is_cancelled() {
         let wait = match look(&scheduler, &engine, poll).await {
             Ok(wait) => {
-                pulse.beat(engine.now());
+                pulse.beat(SystemClock.now());
                 backoff = Backoff::new();
                 wait
             }
@@ -125,7 +126,7 @@ pub async fn run_dispatcher(
                     }
                 }
                 let now = dispatcher.engine.now();
-                pulse.beat(now);
+                pulse.beat(SystemClock.now());
                 if now.since(swept_at) >= SWEEP_EVERY {
                     swept_at = now;
                     sweep(&dispatcher.engine, now).await;
