@@ -167,6 +167,10 @@ fn at(dice: &mut Dice) -> Moment {
     Moment::from_millis(i64::try_from(1_750_000_000_000 + dice.below(1_200 * DAY)).unwrap_or(0))
 }
 
+const fn days(count: u64) -> Duration {
+    Duration::from_millis(count * DAY)
+}
+
 fn minor(amount: u64) -> Result<Minor> {
     Ok(Minor::new(i64::try_from(amount)?)?)
 }
@@ -205,7 +209,7 @@ fn shopper(dice: &mut Dice, habit: &Habit) -> Shopper {
         locale: dice.percent(80).then(|| habit.locale.to_owned()),
         time_zone: dice.percent(60).then(|| habit.zone.to_owned()),
         country: dice.percent(70).then(|| habit.country.to_owned()),
-        existing_customer: dice.percent(40).then_some(number % 3 == 0),
+        existing_customer: dice.percent(40).then_some(number.is_multiple_of(3)),
     }
 }
 
@@ -298,7 +302,7 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
     let mut cart = Cart {
         shop: ShopId::parse(dice.pick(&["main", "shop", "de", "us-store"]))?,
         id: CartId::parse(&dice.token())?,
-        state: State::Active { stalls_at: Some(active_at.plus(Duration::from_secs(1_800))) },
+        state: State::Active { stalls_at: Some(active_at.plus(Duration::from_mins(30))) },
         stage,
         stages,
         signals: signals(dice, created_at)?,
@@ -323,7 +327,7 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
 }
 
 fn abandon(dice: &mut Dice, cart: &mut Cart) {
-    let abandoned_at = cart.last_activity_at.plus(Duration::from_secs(1_800));
+    let abandoned_at = cart.last_activity_at.plus(Duration::from_mins(30));
     let code = dice.pick(ReasonCode::ALL);
     let reason = Reason { code, source: ReasonSource::InferredHard, confidence: 90, at: abandoned_at };
     let reason = if dice.percent(50) { Reason::unknown(abandoned_at) } else { reason };
@@ -331,11 +335,11 @@ fn abandon(dice: &mut Dice, cart: &mut Cart) {
     cart.reasons = vec![reason];
     let value = cart.content.value();
     cart.last_abandonment = Some(Abandonment { number: 1, abandoned_at, stage: cart.stage, value, reason });
-    let due_at = abandoned_at.plus(Duration::from_secs(4 * 3_600));
+    let due_at = abandoned_at.plus(Duration::from_hours(4));
     if dice.percent(50) {
         cart.state = State::Abandoned { next_step: Some(NextStep { index: 0, due_at }) };
     } else {
-        let next = NextStep { index: 1, due_at: abandoned_at.plus(Duration::from_millis(DAY)) };
+        let next = NextStep { index: 1, due_at: abandoned_at.plus(days(1)) };
         cart.state = State::Abandoned { next_step: Some(next) };
         cart.reminders.push(ReminderMark { abandonment: 1, step: 0, decided_at: due_at });
     }
@@ -357,7 +361,7 @@ fn delivery(dice: &mut Dice, cart: &Cart) -> Result<Option<Delivery>> {
         reason: Some(abandonment.reason),
     };
     let endpoint = EndpointName::parse(dice.pick(&["mail", "mailer", "crm", "default"]))?;
-    Ok(Some(Delivery::new(&cart.shop, &cart.id, &endpoint, event, at, at.plus(Duration::from_millis(4 * DAY)))))
+    Ok(Some(Delivery::new(&cart.shop, &cart.id, &endpoint, event, at, at.plus(days(4)))))
 }
 
 fn main() -> Result<()> {

@@ -11,6 +11,7 @@ mod carts;
 mod counts;
 mod fault;
 mod folder;
+mod lanes;
 mod outbox;
 mod people;
 mod schema;
@@ -178,7 +179,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
-        self.lookups.run(outbox::lanes).await
+        self.lookups.run(lanes::lanes).await
     }
 
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {
@@ -208,16 +209,16 @@ impl Store for EmbeddedStore {
 
     async fn pause(&self, pause: &Pause) -> StoreResult<()> {
         let pause = pause.clone();
-        self.writer.run(move |db| Ok(outbox::pause(db, &pause)?)).await
+        self.writer.run(move |db| Ok(lanes::pause(db, &pause)?)).await
     }
 
     async fn resume(&self, lane: &Lane) -> StoreResult<()> {
         let lane = lane.clone();
-        self.writer.run(move |db| Ok(outbox::resume(db, &lane)?)).await
+        self.writer.run(move |db| Ok(lanes::resume(db, &lane)?)).await
     }
 
     async fn paused(&self) -> StoreResult<Vec<Pause>> {
-        self.lookups.run(outbox::paused).await
+        self.lookups.run(lanes::paused).await
     }
 
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {
@@ -248,7 +249,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn outbox_counts(&self) -> StoreResult<OutboxCounts> {
-        self.surveys.run(outbox::counts).await
+        self.surveys.run(lanes::counts).await
     }
 
     async fn check(&self) -> StoreResult<Health> {

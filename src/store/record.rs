@@ -1,6 +1,6 @@
 //! The stored form: what a record looks like on disk and in Redis, the same for every backend.
 //!
-//! `[format version][codec][payload]`. The payload is MessagePack with structs as arrays, so a field may only ever be
+//! `[format version][codec][payload]`. The payload is `MessagePack` with structs as arrays, so a field may only ever be
 //! appended, and with `#[serde(default)]`; anything else is a new format version. Carts and deliveries are compressed
 //! with a dictionary that belongs to its codec for ever: other samples make another codec beside it.
 //!

@@ -1,15 +1,16 @@
-//! The outbox in tables: deliveries by lane and due moment, leases, sends in flight, pauses.
+//! The outbox in tables: deliveries by lane and due moment, leases, sends in flight.
 //!
 //! A lease is the due moment of a pending row that is marked as leased; only who names that moment may begin, settle or
-//! release. What waits and what is dead is counted beside the lane as it changes, so that counting costs nothing.
+//! release. Read next: `embedded/lanes.rs` for what is known of a lane as a whole.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::counts;
 use super::fault::Fault;
+use super::lanes::collect;
 use super::schema::limit_of;
-use crate::domain::{CartId, Delivery, DeliveryId, EndpointName, Moment, ShopId, Status, Tally, Why};
-use crate::store::{Begun, Claim, Lane, OutboxCounts, Pause, Settled, Settlement, StoreError, StoreResult, record};
+use super::{counts, lanes};
+use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
+use crate::store::{Begun, Claim, Lane, Settled, Settlement, StoreError, record};
 
 const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
@@ -69,23 +70,8 @@ impl NewDelivery {
         }
         let pending = i64::from(code(self.status) == PENDING);
         let dead = i64::from(code(self.status) == DEAD);
-        count(db, &self.lane, pending, dead)
+        lanes::count(db, &self.lane, pending, dead)
     }
-}
-
-fn count(db: &Connection, lane: &Lane, pending: i64, dead: i64) -> Result<(), rusqlite::Error> {
-    db.prepare_cached(
-        "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET pending = pending + ?3, dead = dead + ?4",
-    )?
-    .execute(params![lane.shop.as_str(), lane.endpoint.as_str(), pending, dead])?;
-    Ok(())
-}
-
-/// Every lane that ever had a delivery.
-pub fn lanes(db: &Connection) -> Result<Vec<Lane>, Fault> {
-    let mut statement = db.prepare_cached("SELECT shop, endpoint FROM lanes")?;
-    collect(&mut statement.query([])?, |row| Ok(lane(row)?))
 }
 
 /// Leases what is due in a lane.
@@ -217,7 +203,7 @@ impl Settling {
         }
         land(db, claim)?;
         if self.status.is_final() {
-            count(db, &claim.lane, -1, i64::from(code(self.status) == DEAD))?;
+            lanes::count(db, &claim.lane, -1, i64::from(code(self.status) == DEAD))?;
         }
         counts::add_tallies(db, claim.lane.shop.as_str(), &self.tallies)?;
         Ok(Settled::Done)
@@ -244,55 +230,6 @@ pub fn find(
         .optional()
 }
 
-/// Stops an endpoint.
-pub fn pause(db: &Connection, pause: &Pause) -> Result<(), rusqlite::Error> {
-    let (shop, endpoint) = (pause.lane.shop.as_str(), pause.lane.endpoint.as_str());
-    db.prepare_cached("REPLACE INTO pauses VALUES (?, ?, ?, ?)")?.execute(params![
-        shop,
-        endpoint,
-        pause.why.as_str(),
-        pause.since.millis()
-    ])?;
-    Ok(())
-}
-
-/// Starts an endpoint again.
-pub fn resume(db: &Connection, lane: &Lane) -> Result<(), rusqlite::Error> {
-    db.prepare_cached("DELETE FROM pauses WHERE shop = ? AND endpoint = ?")?
-        .execute([lane.shop.as_str(), lane.endpoint.as_str()])?;
-    Ok(())
-}
-
-/// Every stopped endpoint.
-pub fn paused(db: &Connection) -> Result<Vec<Pause>, Fault> {
-    let mut statement = db.prepare_cached("SELECT shop, endpoint, why, since FROM pauses")?;
-    collect(&mut statement.query([])?, |row| {
-        let why = Why::parse(&row.get::<_, String>(2)?).ok_or(StoreError::Corrupt { what: "pause" })?;
-        Ok(Pause { lane: lane(row)?, why, since: Moment::from_millis(row.get(3)?) })
-    })
-}
-
-/// What waits, what is dead, and what has waited longest; lanes with nothing are left out.
-pub fn counts(db: &Connection) -> Result<OutboxCounts, Fault> {
-    let mut statement = db.prepare_cached("SELECT shop, endpoint, pending, dead FROM lanes")?;
-    let lanes = collect(&mut statement.query([])?, |row| {
-        let of = |n: i64| u64::try_from(n).unwrap_or(0);
-        Ok((lane(row)?, of(row.get(2)?), of(row.get(3)?)))
-    })?;
-    let mut oldest_due = super::carts::next_wake(db)?;
-    let mut counts = OutboxCounts::default();
-    for (lane, pending, dead) in lanes {
-        oldest_due = oldest_due.into_iter().chain(next_due(db, &lane)?).min();
-        if pending > 0 {
-            counts.pending.push((lane.clone(), pending));
-        }
-        if dead > 0 {
-            counts.dead.push((lane, dead));
-        }
-    }
-    Ok(OutboxCounts { oldest_due, ..counts })
-}
-
 /// Deletes up to `limit` ended deliveries whose time is over.
 pub fn purge(db: &Connection, now: Moment, limit: usize) -> Result<usize, Fault> {
     let mut statement = db.prepare_cached(
@@ -313,24 +250,3 @@ pub fn purge(db: &Connection, now: Moment, limit: usize) -> Result<usize, Fault>
 }
 
 const CORRUPT: StoreError = StoreError::Corrupt { what: "delivery" };
-
-fn lane(row: &Row<'_>) -> Result<Lane, Fault> {
-    let (shop, endpoint): (String, String) = (row.get(0)?, row.get(1)?);
-    let corrupt = |_| StoreError::Corrupt { what: "lane" };
-    let parse = || -> StoreResult<Lane> {
-        let (shop, endpoint) = (ShopId::parse(&shop), EndpointName::parse(&endpoint));
-        Ok(Lane { shop: shop.map_err(corrupt)?, endpoint: endpoint.map_err(corrupt)? })
-    };
-    Ok(parse()?)
-}
-
-fn collect<T>(
-    rows: &mut rusqlite::Rows<'_>,
-    mut read: impl FnMut(&Row<'_>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
-}

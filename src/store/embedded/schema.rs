@@ -17,6 +17,12 @@ const SCHEMA: i64 = 1;
 
 /// How long a connection waits for an operator's own session on the file.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long the log grows before the writer moves it into the file, while others wait: longer is a longer wait.
+const CHECKPOINT_PAGES: i64 = 1_000;
+/// What the log is cut back to after it had to grow.
+const LOG_BYTES_MAX: i64 = 64 << 20;
+const WRITER_CACHE_KIB: i64 = 8_000;
+const READER_CACHE_KIB: i64 = 4_000;
 const STATEMENTS_MAX: usize = 64;
 
 const TABLES: &str = "
@@ -39,7 +45,7 @@ CREATE INDEX answers_by_end ON answers (until);
 CREATE TABLE deliveries (id TEXT PRIMARY KEY, shop TEXT NOT NULL, endpoint TEXT NOT NULL, cart TEXT NOT NULL,
     status INTEGER NOT NULL, due_at INTEGER NOT NULL, is_leased INTEGER NOT NULL, purge_at INTEGER,
     record BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, due_at, is_leased) WHERE status = 0;
+CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, due_at, is_leased, status) WHERE status = 0;
 CREATE INDEX deliveries_by_end ON deliveries (purge_at) WHERE purge_at IS NOT NULL;
 
 CREATE TABLE lanes (shop TEXT, endpoint TEXT, pending INTEGER NOT NULL, dead INTEGER NOT NULL,
@@ -69,12 +75,12 @@ CREATE TABLE census (shop TEXT, state TEXT, carts INTEGER NOT NULL, PRIMARY KEY 
 pub fn open_writer(file: &Path, fresh_identity_key: [u8; 32], now: Moment) -> StoreResult<(Connection, [u8; 32])> {
     let set_up = || -> Result<_, Fault> {
         let mut connection = Connection::open(file)?;
-        prepare(&connection, 8_000)?;
+        prepare(&connection, WRITER_CACHE_KIB)?;
         // The order matters: the mode is a property of the file, the rest of the connection.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
-        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = own(&transaction, fresh_identity_key)?;
         void_leases(&transaction, now)?;
@@ -94,7 +100,7 @@ pub fn open_writer(file: &Path, fresh_identity_key: [u8; 32], now: Moment) -> St
 pub fn open_reader(file: &Path) -> Result<Connection, rusqlite::Error> {
     let connection =
         Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    prepare(&connection, 4_000)?;
+    prepare(&connection, READER_CACHE_KIB)?;
     Ok(connection)
 }
 

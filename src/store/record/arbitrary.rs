@@ -214,14 +214,14 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let moments = proptest::array::uniform6(moment());
     let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
-        let (shop, id, state, stage, stages) = who;
+        let (shop, id, state, reached, seen) = who;
         let (revision, abandonments, last_abandonment, reminders, order) = rest;
         Cart {
             shop,
             id,
             state,
-            stage,
-            stages: StageSet(stages),
+            stage: reached,
+            stages: StageSet(seen),
             content,
             signals,
             reasons,
