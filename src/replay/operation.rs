@@ -107,10 +107,7 @@ impl Operation {
     #[must_use]
     pub fn new(at_ms: i64, kind: Kind, cart_id: &str, body: Value) -> Self {
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX).to_string();
-        let body = match body {
-            Value::Object(fields) => Some(stamped(fields, kind, &at)),
-            _ => None,
-        };
+        let body = if let Value::Object(fields) = body { Some(stamped(fields, kind, &at)) } else { None };
         Self { at, at_ms, kind, cart_id: Some(cart_id.to_owned()), body }
     }
 
