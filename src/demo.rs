@@ -170,7 +170,6 @@ impl House {
         format!(
             "look further (`cartwake demo --hold` keeps serving):\n  \
              curl -H 'Authorization: Bearer {key}' '{api}/v1/carts?state=abandoned&limit=3'\n  \
-             curl -H 'Authorization: Bearer {key}' '{api}/v1/carts/c-0001'\n  \
              curl {ops}/metrics"
         )
     }

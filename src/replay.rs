@@ -97,8 +97,12 @@ fn survey(file: &Path) -> anyhow::Result<(String, u64)> {
         digest.update(b"\n");
         line_count += 1;
     }
-    let digest = digest.finalize();
-    Ok((digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect(), line_count))
+    let name: String = digest.finalize().iter().take(6).flat_map(|byte| [byte >> 4, byte & 15]).map(hex).collect();
+    Ok((name, line_count))
+}
+
+fn hex(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16).unwrap_or_default()
 }
 
 /// The lines that are not blank, with their numbers.

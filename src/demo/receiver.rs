@@ -20,7 +20,7 @@ use crate::domain::Moment;
 use crate::webhook::{Secret, verify};
 
 /// How far the sender's clock may be off.
-const TOLERANCE: Duration = Duration::from_secs(300);
+const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// A webhook that was verified and not seen before.
 #[derive(Clone, Debug)]

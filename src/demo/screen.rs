@@ -1,6 +1,6 @@
 //! What a person sees while the demo runs: the shop's clock, counters, and the last happenings, redrawn in place.
 //!
-//! Without a terminal it prints a plain line every twelve hours of the shop's time instead.
+//! Without a terminal it prints a few plain lines instead.
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write, stdout};
@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 use super::visit::HOUR_MS;
 
 const FEED_LINES: usize = 9;
-const PLAIN_EVERY_MS: i64 = 12 * HOUR_MS;
+/// How many lines tell the whole show where there is no terminal.
+const PLAIN_LINES: i64 = 10;
 const BAR_LENGTH: u64 = 1_000;
 
 /// The colours of the feed.
@@ -84,7 +85,7 @@ impl Screen {
     /// A screen for what happens between these moments: live when there is a terminal.
     pub fn open(from_ms: i64, until_ms: i64) -> Self {
         let live = stdout().is_terminal().then(Live::open);
-        Self { from_ms, until_ms, live, plain_next_ms: from_ms + PLAIN_EVERY_MS }
+        Self { from_ms, until_ms, live, plain_next_ms: from_ms + (until_ms - from_ms) / PLAIN_LINES }
     }
 
     /// A screen that shows nothing.
@@ -117,7 +118,7 @@ impl Screen {
                 bar.set_message(format!("  {line}"));
             }
         } else if at_ms >= self.plain_next_ms {
-            self.plain_next_ms = at_ms + PLAIN_EVERY_MS;
+            self.plain_next_ms = at_ms + (self.until_ms - self.from_ms) / PLAIN_LINES;
             say(&format!("{}  {}", self.time(at_ms), lines[0]));
         }
     }
@@ -131,7 +132,8 @@ impl Screen {
     }
 
     fn time(&self, at_ms: i64) -> String {
-        let day = (at_ms - self.from_ms).div_euclid(24 * HOUR_MS) + 1;
+        let midnights = |ms: i64| ms.div_euclid(24 * HOUR_MS);
+        let day = midnights(at_ms) - midnights(self.from_ms) + 1;
         format!("day {day}, {}", hour(at_ms))
     }
 }

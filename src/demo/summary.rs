@@ -39,6 +39,9 @@ impl Report {
     }
 
     /// The sentence that the demo stands or falls with.
+    ///
+    /// # Errors
+    /// What is amiss, as a sentence too.
     pub fn verdict(&self) -> Result<String, String> {
         let delivered = self.sum("reminders/", "/delivered");
         let received = i64::try_from(self.ledger.reminders).unwrap_or(i64::MAX);
@@ -57,11 +60,13 @@ impl Report {
             let first = self.first_refusal.as_deref().unwrap_or_default();
             faults.push(format!("{} calls refused, the first: {first}", self.refused));
         }
-        if faults.is_empty() {
-            Ok(format!("every one of {received} reminders was received once, signature verified"))
-        } else {
-            Err(faults.join("; "))
+        if !faults.is_empty() {
+            return Err(faults.join("; "));
         }
+        Ok(match received {
+            0 => format!("no reminder went out; all {} webhooks were verified", self.ledger.verified),
+            _ => format!("every one of {received} reminders was received once, signature verified"),
+        })
     }
 
     fn carts(&self) -> Table {
@@ -180,7 +185,7 @@ impl fmt::Display for Report {
         writeln!(f, "{}", beside(&reasons, &whys))?;
         let attempts = self.ranked("attempts", "attempts/", REASONS_TOLD, |rest| rest.replacen('/', ": ", 1));
         writeln!(f, "{}", beside(&self.receiver(), &attempts))?;
-        writeln!(f, "{}\n{}", self.recovered_value(), self.lag())?;
+        writeln!(f, "{}", beside(&self.lag(), &self.recovered_value()))?;
         writeln!(f, "took {:.1} s", self.took.as_secs_f64())
     }
 }
@@ -229,7 +234,9 @@ mod tests {
 
     fn report(delivered: i64, received: u64) -> Report {
         let tallies = BTreeMap::from([("reminders/first/delivered".to_owned(), delivered)]);
-        Report { tallies, ledger: Ledger { reminders: received, ..Ledger::default() }, ..Report::default() }
+        let mut report = Report { tallies, ..Report::default() };
+        report.ledger.reminders = received;
+        report
     }
 
     #[test]

@@ -149,3 +149,56 @@ async fn read(response: Response, retries: u32) -> Answer {
     let problem = (!status.is_success()).then(|| text("title").or_else(|| text("type")).unwrap_or_default());
     Answer { status: status.as_u16(), applied: body.get("applied").and_then(Value::as_bool), problem, retries }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LATER: &str = "HTTP/1.1 503 Later\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    const TAKEN: &str = "HTTP/1.1 200 OK\r\ncontent-length: 18\r\nconnection: close\r\n\r\n{\"applied\": false}";
+
+    /// Answers one connection after the other by script, an empty one by hanging up; gives the request heads.
+    async fn server(script: Vec<&'static str>) -> (Url, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+        let serving = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            for answer in script {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut buffer = vec![0; 4_096];
+                let read = stream.read(&mut buffer).await.expect("a request");
+                heard.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
+                stream.write_all(answer.as_bytes()).await.expect("an answer is written");
+            }
+            heard
+        });
+        (url, serving)
+    }
+
+    #[tokio::test]
+    async fn later_and_a_broken_connection_are_tried_again_under_the_same_key() {
+        let (url, serving) = server(vec![LATER, "", TAKEN]).await;
+        let client = Client::new(url, None, ApiKey::new("k".to_owned()), None).expect("a client");
+        let operation = Operation::new(0, Kind::Signal, "a b", json!({"kind": "chat_opened"}));
+        let answer = client.send(&operation, "key-1").await.expect("an answer in the end");
+        assert_eq!(answer, Answer { status: 200, applied: Some(false), problem: None, retries: 2 });
+        let heard = serving.await.expect("the server ends");
+        assert_eq!(heard.len(), 3);
+        for head in heard {
+            assert!(head.starts_with("POST /v1/carts/a%20b/signals "), "{head}");
+            assert!(head.contains("idempotency-key: key-1") && head.contains("authorization: Bearer k"), "{head}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_advance_line_without_an_operations_address_is_an_error() {
+        let to = "http://127.0.0.1:9".parse().expect("a URL");
+        let client = Client::new(to, None, ApiKey::new("k".to_owned()), None).expect("a client");
+        let operation = Operation::new(0, Kind::Advance, "", json!({}));
+        assert!(matches!(client.send(&operation, "key").await, Err(SendError::OpsUnknown)));
+    }
+}

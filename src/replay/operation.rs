@@ -42,10 +42,10 @@ impl Kind {
     /// The field of the body that says when it happened, where the API has one.
     const fn time_field(self) -> Option<&'static str> {
         match self {
-            Self::Put | Self::Patch => Some("occurred_at"),
+            Self::Put | Self::Patch | Self::Reason | Self::Dismiss => Some("occurred_at"),
             Self::Signal | Self::Advance => Some("at"),
             Self::Order => Some("placed_at"),
-            Self::Reason | Self::Dismiss | Self::Delete => None,
+            Self::Delete => None,
         }
     }
 }
@@ -97,7 +97,7 @@ impl Operation {
         let body = match body {
             Some(Value::Object(fields)) => Some(stamped(fields, kind, &at)),
             Some(_) => return Err(OperationError::BodyNotObject),
-            None if matches!(kind, Kind::Dismiss | Kind::Delete) => None,
+            None if kind == Kind::Delete => None,
             None => Some(stamped(Map::new(), kind, &at)),
         };
         Ok(Self { at, at_ms, kind, cart_id, body })
@@ -107,10 +107,7 @@ impl Operation {
     #[must_use]
     pub fn new(at_ms: i64, kind: Kind, cart_id: &str, body: Value) -> Self {
         let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX).to_string();
-        let body = match body {
-            Value::Object(fields) => Some(stamped(fields, kind, &at)),
-            _ => None,
-        };
+        let body = if let Value::Object(fields) = body { Some(stamped(fields, kind, &at)) } else { None };
         Self { at, at_ms, kind, cart_id: Some(cart_id.to_owned()), body }
     }
 
@@ -149,6 +146,9 @@ mod tests {
         let line = r#"{"at":"2024-01-02T03:04:05Z","op":"signal","cart_id":"c","body":{"kind":"chat_opened"}}"#;
         let operation = Operation::parse(line).expect("an operation");
         assert_eq!(operation.body, Some(json!({"kind": "chat_opened", "at": "2024-01-02T03:04:05Z"})));
+        let bare = r#"{"at":"2024-01-02T03:04:05Z","op":"dismiss","cart_id":"c"}"#;
+        let operation = Operation::parse(bare).expect("an operation");
+        assert_eq!(operation.body, Some(json!({"occurred_at": "2024-01-02T03:04:05Z"})));
         let own = r#"{"at":"2024-01-02T03:04:05Z","op":"order","body":{"placed_at":"2024-01-01T00:00:00Z"}}"#;
         let operation = Operation::parse(own).expect("an operation");
         assert_eq!(operation.body, Some(json!({"placed_at": "2024-01-01T00:00:00Z"})));
