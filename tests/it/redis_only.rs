@@ -273,37 +273,74 @@ async fn no_command_spans_two_slots() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    use_all_of_it(&*open(&url).await).await;
+}
+
+/// An operator who copies the line from docs/redis.md has given rights enough.
+#[tokio::test]
+async fn the_rights_in_the_manual_are_enough() {
+    let manual = include_str!("../../docs/redis.md");
+    let line = manual.split("```").find(|block| block.trim().starts_with("ACL SETUSER")).expect("the line is there");
+    let server = RedisServer::start();
+    tell(&server.url(0), &line.split_whitespace().collect::<Vec<_>>().join(" ")).await;
+    let url = server.url(3).replace("redis://", "redis://cartwake:PASSWORD@");
     let store = open(&url).await;
-    queue(&store, 20).await;
+    use_all_of_it(&store).await;
+    store.check().await.expect("allowed");
+
+    tell(&server.url(0), "ACL SETUSER cartwake -zadd").await;
+    let refused = write(&store, &cart("new"), 0, &[]).await.expect_err("a right is missing");
+    assert!(matches!(&refused, StoreError::Unusable(sentence) if sentence.contains("ACL")), "{refused:?}");
+}
+
+/// Every command and every script, on keys of many shards.
+async fn use_all_of_it(store: &RedisStore) {
+    queue(store, 20).await;
     let (id, hashes) = (cart("c-1").id, [hash(1), hash(2), hash(3)]);
     let far: Moment = at(1_000_000);
-    store.enroll(&shop(), &hashes, &id, far).await.expect("one slot");
-    store.mark(&shop(), &hashes, &mark("o-1", at(1)), far).await.expect("one slot");
-    assert_eq!(store.person(&shop(), &hashes, at(2)).await.expect("one slot").marks.len(), 1);
-    assert_eq!(store.carts_of(&shop(), &hashes, at(2)).await.expect("one slot"), [id.clone()]);
-    store.unmark(&shop(), &hashes, &order("o-1").id).await.expect("one slot");
+    store.enroll(&shop(), &hashes, &id, far).await.expect("allowed");
+    store.mark(&shop(), &hashes, &mark("o-1", at(1)), far).await.expect("allowed");
+    assert_eq!(store.person(&shop(), &hashes, at(2)).await.expect("allowed").marks.len(), 1);
+    assert_eq!(store.carts_of(&shop(), &hashes, at(2)).await.expect("allowed"), [id.clone()]);
+    store.unmark(&shop(), &hashes, &order("o-1").id).await.expect("allowed");
     let bought = order("o-1");
     let answered = Answered { fingerprint: 1, answer: Answer::Cart(receipt(&cart("c-1"))) };
     let keep = Keep { key: key("k"), answered, until: at(100) };
     let tallies = [Tally { day: at(0).day(), key: TallyKey("orders".to_owned()), by: 1 }];
     let commit =
         OrderCommit { order: &bought, expected: Version::ABSENT, tallies: &tallies, keep: Some(&keep), now: at(2) };
-    store.commit_order(commit).await.expect("one slot");
-    assert!(store.load_order(&shop(), &bought.id, Some(&keep.key)).await.expect("one slot").answered.is_some());
-    assert_eq!(store.due_carts(at(10_000), 100).await.expect("one slot").len(), 20);
-    assert_eq!(store.list_carts(None, 100).await.expect("one slot").carts.len(), 20);
-    store.postpone(&shop(), &id, at(9)).await.expect("one slot");
-    let claims = store.claim(&lane(), at(2), 100, at(60)).await.expect("one slot");
+    store.commit_order(commit).await.expect("allowed");
+    assert!(store.load_order(&shop(), &bought.id, Some(&keep.key)).await.expect("allowed").answered.is_some());
+    assert_eq!(store.due_carts(at(10_000), 100).await.expect("allowed").len(), 20);
+    assert_eq!(store.list_carts(None, 100).await.expect("allowed").carts.len(), 20);
+    store.postpone(&shop(), &id, at(9)).await.expect("allowed");
+    let claims = store.claim(&lane(), at(2), 100, at(60)).await.expect("allowed");
     assert_eq!(claims.len(), 20);
     for claim in &claims[1..] {
-        let begun = store.begin(claim, at(3), at(13)).await.expect("one slot").expect("ours");
+        let begun = store.begin(claim, at(3), at(13)).await.expect("allowed").expect("ours");
         let delivery = Delivery { status: Status::Dead(Why::Rejected), ..begun.delivery };
         let settlement = Settlement { claim: &begun.claim, delivery: &delivery, keep_until: far, tallies: &tallies };
-        assert_eq!(store.settle(settlement).await.expect("one slot"), Settled::Done);
+        assert_eq!(store.settle(settlement).await.expect("allowed"), Settled::Done);
     }
-    store.release(&claims[0], at(4)).await.expect("one slot");
-    let counts = store.outbox_counts().await.expect("one slot");
+    store.release(&claims[0], at(4)).await.expect("allowed");
+    let counts = store.outbox_counts().await.expect("allowed");
     assert_eq!((counts.pending, counts.dead), (vec![(lane(), 1)], vec![(lane(), 19)]));
-    assert_eq!(store.census().await.expect("one slot"), [(shop(), StateName::Active, 20)]);
-    assert_eq!(store.tallies(&shop(), at(0).day(), at(0).day()).await.expect("one slot").len(), 2);
+    assert_eq!(store.census().await.expect("allowed"), [(shop(), StateName::Active, 20)]);
+    assert_eq!(store.tallies(&shop(), at(0).day(), at(0).day()).await.expect("allowed").len(), 2);
+    let pause = Pause { lane: lane(), why: Why::EndpointGone, since: at(4) };
+    store.pause(&pause).await.expect("allowed");
+    assert_eq!(store.paused().await.expect("allowed"), [pause]);
+    store.resume(&lane()).await.expect("allowed");
+    let removal = Commit {
+        shop: &shop(),
+        id: &id,
+        expected: Version(1),
+        cart: None,
+        outbox: &[],
+        tallies: &[],
+        census: &[],
+        keep: None,
+        now: at(5),
+    };
+    assert_eq!(store.commit(removal).await.expect("allowed"), Committed::Done { in_flight_until: None });
 }

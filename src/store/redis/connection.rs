@@ -187,14 +187,20 @@ fn refused(error: RedisError) -> StoreError {
             "Redis refuses the login; put the user and password into [store] url: redis://user:password@host:6379/0."
                 .to_owned(),
         ),
-        Some("NOPERM") => StoreError::Unusable(
-            "The Redis user may not do what cartwake needs; docs/redis.md has the line for its ACL.".to_owned(),
-        ),
+        Some("NOPERM") => lacks_rights(),
+        // Of a command within a script.
+        _ if error.detail().is_some_and(|text| text.contains("user executing the script")) => lacks_rights(),
         _ if error.kind() == ErrorKind::AuthenticationFailed => {
             StoreError::Unusable("Redis refuses the login; check the user and password in [store] url.".to_owned())
         }
         _ => StoreError::Unavailable(error.into()),
     }
+}
+
+fn lacks_rights() -> StoreError {
+    StoreError::Unusable(
+        "The Redis user may not do what cartwake needs; docs/redis.md has the line for its ACL.".to_owned(),
+    )
 }
 
 fn parse<T: FromRedisValue>(reply: Value) -> StoreResult<T> {
