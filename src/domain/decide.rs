@@ -278,8 +278,10 @@ fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
     }
 }
 
+/// The idle window ended: with a purchase made inside it the cart is bought, otherwise it is abandoned, whenever we look.
 fn stall(draft: &mut Draft<'_>, stalls_at: Moment, person: &Person) {
-    if !settle_by_purchase(draft, person) {
+    let in_time = person.purchase_settling(&draft.cart).is_some_and(|mark| mark.placed_at <= stalls_at);
+    if !(in_time && settle_by_purchase(draft, person)) {
         draft.abandon(stalls_at);
     }
 }
