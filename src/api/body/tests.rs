@@ -27,7 +27,7 @@ fn every_bad_field_is_named_at_once() {
     );
     check(
         r#"{"currency":"EUR","totals":{"total_minor":-1,"tax_minor":1.5},"shopper":[]}"#,
-        &["/totals/tax_minor", "/shopper", "/totals/total_minor"],
+        &["/shopper", "/totals/tax_minor", "/totals/total_minor"],
     );
     check(r#"{"currency":"EUR","revision":1180591620717411303424}"#, &["/revision"]);
     check(
