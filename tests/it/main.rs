@@ -1,1 +1,10 @@
+//! Every test that needs more than one room, in one binary.
+//!
+//! - `store.rs`: the conformance suite that every store runs;
+//! - `model.rs`: the domain against a naive model of it;
+//! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
+//!
+//! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
 
+mod model;
+mod samples;
