@@ -7,4 +7,6 @@
 //! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
 
 mod model;
+mod policy;
 mod samples;
+mod tidy;

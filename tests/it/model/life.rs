@@ -94,7 +94,8 @@ pub fn orderly_lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
 pub fn lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
     let gaps = gap(&[0, 1, 60, 1_500, 2_400, 18_000, 280_000, 3_000_000, 9_000_000]);
     let skews = select(vec![0, 0, 0, -1, -600, -7_200, -400_000, 1, 250, 10_000]);
-    let happening = (gaps, skews, prop::option::weighted(0.2, 0..6_u64), what());
+    let happening =
+        (gaps, skews, prop::option::weighted(0.2, 0..6_u64), prop_oneof![15 => what(), 1 => Just(What::Delete)]);
     (vec(happening, 1..24), vec(looks(), 24), people()).prop_map(|(happenings, looks, person)| {
         let mut now = at(0);
         let told = |(gap, skew, revision, what): (u64, i64, Option<u64>, What)| {
@@ -141,7 +142,6 @@ fn what() -> impl Strategy<Value = What> {
         1 => reason(),
         3 => order().prop_map(|news| What::Order(Box::new(news))),
         1 => Just(What::Dismiss),
-        1 => Just(What::Delete),
     ]
 }
 
