@@ -1,0 +1,105 @@
+//! Orders and the marks they leave on their buyers, as stored. An order's shop and id are its key.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::code::{Coded, known};
+use super::content::minor;
+use crate::domain::{
+    Attribution, CartId, Covers, Currency, Moment, Order, OrderId, OrderKind, OrderStatus, ProductId, PurchaseMark,
+    ShopId,
+};
+
+#[derive(Serialize, Deserialize)]
+pub struct OrderRecord<'a> {
+    status: u8,
+    #[serde(borrow)]
+    currency: Cow<'a, str>,
+    total: u64,
+    placed_at: i64,
+    #[serde(borrow)]
+    carts: Vec<Cow<'a, str>>,
+    paid_as: Option<(u8, u8)>,
+    expires_at: i64,
+}
+
+impl<'a> OrderRecord<'a> {
+    pub fn of(order: &'a Order) -> Self {
+        Self {
+            status: order.status.code(),
+            currency: Cow::Borrowed(order.currency.code()),
+            total: order.total.get(),
+            placed_at: order.placed_at.millis(),
+            carts: order.carts.iter().map(|cart| Cow::Borrowed(cart.as_str())).collect(),
+            paid_as: order.paid_as.map(|(kind, attribution)| (kind.code(), attribution.code())),
+            expires_at: order.expires_at.millis(),
+        }
+    }
+
+    pub fn into_order(self, shop: &ShopId, id: &OrderId) -> Option<Order> {
+        Some(Order {
+            shop: shop.clone(),
+            id: id.clone(),
+            status: OrderStatus::from_code(self.status)?,
+            currency: Currency::parse(&self.currency).ok()?,
+            total: minor(self.total)?,
+            placed_at: Moment::from_millis(self.placed_at),
+            carts: self.carts.iter().map(|cart| CartId::parse(cart).ok()).collect::<Option<_>>()?,
+            paid_as: known(self.paid_as, |(kind, by)| {
+                Some((OrderKind::from_code(kind)?, Attribution::from_code(by)?))
+            })?,
+            expires_at: Moment::from_millis(self.expires_at),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub struct MarksRecord<'a>(#[serde(borrow)] Vec<MarkRecord<'a>>);
+
+#[derive(Serialize, Deserialize)]
+struct MarkRecord<'a> {
+    #[serde(borrow)]
+    order: Cow<'a, str>,
+    placed_at: i64,
+    paid: bool,
+    /// Nothing: everything.
+    #[serde(borrow)]
+    products: Option<Vec<Cow<'a, str>>>,
+}
+
+impl<'a> MarksRecord<'a> {
+    pub fn of(marks: &'a [PurchaseMark]) -> Self {
+        Self(marks.iter().map(MarkRecord::of).collect())
+    }
+
+    pub fn into_marks(self) -> Option<Vec<PurchaseMark>> {
+        self.0.into_iter().map(MarkRecord::into_mark).collect()
+    }
+}
+
+impl<'a> MarkRecord<'a> {
+    fn of(mark: &'a PurchaseMark) -> Self {
+        let products = match &mark.covers {
+            Covers::Everything => None,
+            Covers::Products(products) => Some(products.iter().map(|p| Cow::Borrowed(p.as_str())).collect()),
+        };
+        Self {
+            order: Cow::Borrowed(mark.order.as_str()),
+            placed_at: mark.placed_at.millis(),
+            paid: mark.paid,
+            products,
+        }
+    }
+
+    fn into_mark(self) -> Option<PurchaseMark> {
+        let parse = |product: &Cow<'_, str>| ProductId::parse(product).ok();
+        let covers = match self.products {
+            None => Covers::Everything,
+            Some(products) => Covers::Products(products.iter().map(parse).collect::<Option<BTreeSet<_>>>()?),
+        };
+        let order = OrderId::parse(&self.order).ok()?;
+        Some(PurchaseMark { order, placed_at: Moment::from_millis(self.placed_at), covers, paid: self.paid })
+    }
+}

@@ -1,0 +1,264 @@
+//! The store for more than one machine: Redis 7 or Valkey, one atomic script for each transition.
+//!
+//! A cart, its wake, deliveries, answers and counts lie in one of S shards and share its tag (`redis/keys.rs`); purchase
+//! marks and enrolments lie in the shard of their identifier, and what touches both is a sequence of idempotent writes.
+//! Every moment comes from the caller. Expirations only tidy up, with slack, and count from the caller's `now`: no moment
+//! of the core's depends on the clock of Redis, and nothing listens for an `expired` event.
+//!
+//! Never here: decisions, `now()`, a blocking command, pub/sub. Read next: `redis/keys.rs`, `redis/commit.lua`, then
+//! docs/redis.md for what an operator must know.
+
+mod commits;
+mod connection;
+mod counts;
+mod health;
+mod keys;
+mod lanes;
+mod meta;
+mod persons;
+mod script;
+mod sends;
+mod wakes;
+
+use std::collections::HashSet;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::connection::Connections;
+use self::keys::Shards;
+use super::{
+    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
+    Store, StoreResult,
+};
+use crate::domain::{
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
+    ShopId, StateName, TallyKey,
+};
+
+/// Nothing lives longer in Redis without being written again.
+const LIFE_MAX: Duration = Duration::from_hours(24 * 3_650);
+
+/// How to reach a Redis store, and what it must be like.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://…` or `rediss://…`, complete; may hold a password.
+    pub url: String,
+    /// Fixed when the store is made.
+    pub shards: u16,
+    /// Bound on every exchange, connecting included.
+    pub command_timeout: Duration,
+    /// Connections at most: one for each runtime that uses the store, until there are that many.
+    pub connections: usize,
+}
+
+/// Carts in Redis. Any number of processes may share one.
+pub struct RedisStore {
+    redis: Connections,
+    shards: Shards,
+    identity_key: [u8; 32],
+    /// Lanes that `cw:lanes` is known to have.
+    lanes: RwLock<HashSet<Lane>>,
+    /// The latest `now` of any call, in ms; `i64::MIN` before the first. What a call without one counts its life from.
+    latest_at: AtomicI64,
+}
+
+impl RedisStore {
+    /// Opens the store, and makes it where there is none. `fresh_identity_key` is used only then.
+    ///
+    /// # Errors
+    /// [`super::StoreError::Unusable`] when the store was made otherwise than these settings say, or by a newer version.
+    pub async fn open(settings: RedisSettings, fresh_identity_key: [u8; 32], now: Moment) -> StoreResult<Self> {
+        let redis = Connections::new(&settings.url, settings.command_timeout, settings.connections)?;
+        let identity_key = meta::agree(&redis, settings.shards, fresh_identity_key, now).await?;
+        Ok(Self {
+            redis,
+            shards: Shards(settings.shards),
+            identity_key,
+            lanes: RwLock::default(),
+            latest_at: AtomicI64::new(i64::MIN),
+        })
+    }
+
+    fn saw(&self, now: Moment) {
+        self.latest_at.fetch_max(now.millis(), Ordering::Relaxed);
+    }
+
+    fn latest_at(&self) -> Option<Moment> {
+        Some(self.latest_at.load(Ordering::Relaxed)).filter(|&at| at != i64::MIN).map(Moment::from_millis)
+    }
+
+    /// For how many ms Redis is to keep what ends at `until`, for calls that say no `now`.
+    fn life_ms(&self, until: Moment, slack: Duration) -> u64 {
+        self.latest_at().map_or_else(|| millis(LIFE_MAX), |now| life_ms(now, until, slack))
+    }
+}
+
+/// For how many ms Redis is to keep what ends at `until`. Counted, not a moment: the caller's clock may not be its.
+fn life_ms(now: Moment, until: Moment, slack: Duration) -> u64 {
+    millis(until.since(now).saturating_add(slack).clamp(Duration::from_millis(1), LIFE_MAX))
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A moment as a score. Scores are doubles, exact to 2^53: some 285,000 years.
+fn score(at: Moment) -> i64 {
+    const EXACT_MAX: i64 = 1 << 53;
+    at.millis().clamp(-EXACT_MAX, EXACT_MAX)
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn identity_key(&self) -> [u8; 32] {
+        self.identity_key
+    }
+
+    async fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> StoreResult<Loaded<Cart>> {
+        self.load_cart(shop, id, key).await
+    }
+
+    async fn commit(&self, commit: Commit<'_>) -> StoreResult<Committed> {
+        self.commit_cart(commit).await
+    }
+
+    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
+        self.saw(now);
+        self.send_in_flight_until(shop, id, now).await
+    }
+
+    async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {
+        self.load_stored_order(shop, id, key).await
+    }
+
+    async fn commit_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed> {
+        self.commit_stored_order(commit).await
+    }
+
+    async fn enroll(
+        &self,
+        shop: &ShopId,
+        hashes: &[IdentifierHash],
+        cart: &CartId,
+        until: Moment,
+    ) -> StoreResult<Person> {
+        self.enroll_cart(shop, hashes, cart, until).await
+    }
+
+    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
+        self.saw(now);
+        self.marks_of(shop, hashes, now).await
+    }
+
+    async fn mark(
+        &self,
+        shop: &ShopId,
+        hashes: &[IdentifierHash],
+        mark: &PurchaseMark,
+        until: Moment,
+    ) -> StoreResult<()> {
+        self.leave_mark(shop, hashes, mark, until).await
+    }
+
+    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
+        self.take_mark_off(shop, hashes, order).await
+    }
+
+    async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>> {
+        self.saw(now);
+        self.enrolled_carts(shop, hashes, now).await
+    }
+
+    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
+        self.saw(now);
+        self.due_wakes(now, limit).await
+    }
+
+    async fn next_wake(&self) -> StoreResult<Option<Moment>> {
+        self.first_wake().await
+    }
+
+    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
+        self.move_wake(shop, id, until).await
+    }
+
+    async fn lanes(&self) -> StoreResult<Vec<Lane>> {
+        self.all_lanes().await
+    }
+
+    async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {
+        self.saw(now);
+        self.claim_due(lane, now, limit, until).await
+    }
+
+    async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
+        self.saw(now);
+        self.begin_send(claim, now, until).await
+    }
+
+    async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
+        self.release_claim(claim, due_at).await
+    }
+
+    async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
+        self.settle_claim(settlement).await
+    }
+
+    async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
+        self.first_due(lane).await
+    }
+
+    async fn pause(&self, pause: &Pause) -> StoreResult<()> {
+        self.stop_lane(pause).await
+    }
+
+    async fn resume(&self, lane: &Lane) -> StoreResult<()> {
+        self.start_lane(lane).await
+    }
+
+    async fn paused(&self) -> StoreResult<Vec<Pause>> {
+        self.stopped_lanes().await
+    }
+
+    async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {
+        self.page_of_carts(cursor, limit).await
+    }
+
+    async fn delivery(&self, shop: &ShopId, cart: &CartId, id: &DeliveryId) -> StoreResult<Option<Delivery>> {
+        self.stored_delivery(shop, cart, id).await
+    }
+
+    async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>> {
+        self.sum_tallies(shop, from, to).await
+    }
+
+    async fn census(&self) -> StoreResult<Vec<(ShopId, StateName, i64)>> {
+        self.sum_census().await
+    }
+
+    async fn outbox_counts(&self) -> StoreResult<OutboxCounts> {
+        self.count_outbox().await
+    }
+
+    async fn check(&self) -> StoreResult<Health> {
+        health::check(&self.redis).await
+    }
+
+    /// Redis expires by itself; enrolments and dead deliveries are trimmed where new ones come in.
+    async fn sweep(&self, now: Moment) -> StoreResult<u64> {
+        self.saw(now);
+        Ok(0)
+    }
+
+    /// Nothing is held back here: when an answer is on disk is for the `appendfsync` of Redis to say (docs/redis.md).
+    async fn flush(&self) -> StoreResult<()> {
+        Ok(())
+    }
+}

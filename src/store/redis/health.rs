@@ -1,0 +1,100 @@
+//! Whether this Redis can be relied on, and what an operator should know about it.
+//!
+//! From `INFO` alone: `CONFIG` is often forbidden. What each setting loses is in docs/redis.md.
+
+use super::connection::Connections;
+use crate::store::{Health, StoreError, StoreResult};
+
+/// Scripts say `allow-oom` from here on.
+const VERSION_MIN: u32 = 7;
+
+/// Asks Redis about itself.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when it would lose carts or cannot run our scripts.
+pub async fn check(redis: &Connections) -> StoreResult<Health> {
+    let info: String = redis.read(&redis::cmd("INFO")).await?;
+    judge(&info)
+}
+
+fn judge(info: &str) -> StoreResult<Health> {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let refuse = |sentence: &str| Err(StoreError::Unusable(sentence.to_owned()));
+
+    let major = field("redis_version").and_then(|version| version.split('.').next()?.parse().ok());
+    if major.is_none_or(|major: u32| major < VERSION_MIN) {
+        let found = field("redis_version").unwrap_or("unknown");
+        return refuse(&format!("cartwake needs Redis 7.0 or Valkey 7.2, or later; this server is {found}."));
+    }
+    let policy = field("maxmemory_policy").unwrap_or("unknown");
+    if policy != "noeviction" {
+        return refuse(&format!(
+            "Redis would throw carts away when its memory is full (maxmemory-policy {policy}); run `CONFIG SET \
+             maxmemory-policy noeviction` and write `maxmemory-policy noeviction` into redis.conf."
+        ));
+    }
+    if field("role") == Some("slave") {
+        return refuse("This Redis is a replica and takes no writes; let [store] url name the primary.");
+    }
+
+    let known = [
+        (
+            field("aof_enabled") == Some("0"),
+            "Redis keeps no append-only file: what it acknowledged since its last snapshot is lost when it stops; set \
+             `appendonly yes` and `appendfsync everysec`.",
+        ),
+        (
+            field("aof_enabled") == Some("1") && field("aof_last_write_status") == Some("err"),
+            "Redis cannot write its append-only file and refuses writes; look at its disk and its log.",
+        ),
+        (
+            field("rdb_last_bgsave_status") == Some("err"),
+            "The last snapshot of Redis failed; it may refuse writes until one succeeds. Look at its disk and its log.",
+        ),
+        (
+            field("maxmemory") == Some("0"),
+            "Redis has no memory limit: it will be ended by the system instead of refusing new carts; set `maxmemory`.",
+        ),
+    ];
+    let notes = known.iter().filter(|(applies, _)| *applies).map(|(_, note)| (*note).to_owned()).collect();
+    Ok(Health { notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory:1000\r\nmaxmemory_policy:noeviction\r\n\
+        # Persistence\r\naof_enabled:1\r\naof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\nrole:master\r\n";
+
+    #[test]
+    fn a_redis_as_it_should_be_needs_no_note() {
+        assert_eq!(judge(GOOD).expect("usable"), Health::default());
+    }
+
+    #[test]
+    fn what_loses_carts_is_refused_and_says_what_to_do() {
+        for (from, to, says) in [
+            ("policy:noeviction", "policy:allkeys-lru", "CONFIG SET maxmemory-policy noeviction"),
+            ("redis_version:7.0.15", "redis_version:6.2.1", "6.2.1"),
+            ("role:master", "role:slave", "primary"),
+        ] {
+            let error = judge(&GOOD.replace(from, to)).expect_err(to);
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        assert!(judge("").is_err());
+    }
+
+    #[test]
+    fn what_may_lose_carts_is_noted() {
+        for (from, to, says) in [
+            ("aof_enabled:1", "aof_enabled:0", "appendonly yes"),
+            ("aof_last_write_status:ok", "aof_last_write_status:err", "append-only"),
+            ("rdb_last_bgsave_status:ok", "rdb_last_bgsave_status:err", "snapshot"),
+            ("maxmemory:1000", "maxmemory:0", "maxmemory"),
+        ] {
+            let notes = judge(&GOOD.replace(from, to)).expect(to).notes;
+            assert!(matches!(&notes[..], [note] if note.contains(says)), "{notes:?}");
+        }
+    }
+}

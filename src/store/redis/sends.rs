@@ -1,0 +1,115 @@
+//! Sends: from a claim to its settlement, and the deliveries themselves.
+//!
+//! The score of a delivery in its lane is the end of its lease, so holding the lease is one comparison in the script. Read
+//! next: `redis/begin.lua`, `redis/settle.lua`.
+
+use std::time::Duration;
+
+use super::commits::{add_tallies, days, read_cart};
+use super::keys::{Shard, delivery_member};
+use super::script::{BEGIN, RELEASE, SETTLE};
+use super::{RedisStore, life_ms, score};
+use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
+use crate::store::{Begun, Claim, Settled, Settlement, StoreResult, record};
+
+/// A send mark is over at its lease; Redis may forget it this much later.
+const SEND_SLACK: Duration = Duration::from_hours(1);
+const DELIVERY_SLACK: Duration = Duration::from_hours(1);
+
+impl RedisStore {
+    pub(super) async fn begin_send(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
+        let (shop, cart) = (&claim.lane.shop, &claim.cart);
+        let shard = self.shard_of(claim);
+        let keys = [
+            shard.lane(shop, &claim.lane.endpoint),
+            shard.delivery(&claim.delivery),
+            shard.sends(shop, cart),
+            shard.cart(shop, cart),
+        ];
+        let mut call = BEGIN.on(&keys);
+        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(until));
+        call.arg(claim.delivery.as_str()).arg(life_ms(now, until, SEND_SLACK));
+        let begun: Option<(Vec<u8>, Option<Vec<u8>>)> = self.redis.run(&BEGIN, &call).await?;
+        let Some((delivery, cart_record)) = begun else { return Ok(None) };
+        Ok(Some(Begun {
+            claim: Claim { until: Moment::from_millis(score(until)), ..claim.clone() },
+            delivery: record::decode_delivery(&delivery)?,
+            cart: cart_record.map(|bytes| read_cart(shop, cart, &bytes)).transpose()?,
+        }))
+    }
+
+    pub(super) async fn release_claim(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
+        let (shop, cart) = (&claim.lane.shop, &claim.cart);
+        let shard = self.shard_of(claim);
+        let mut call = RELEASE.on(&[shard.lane(shop, &claim.lane.endpoint), shard.sends(shop, cart)]);
+        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(due_at));
+        call.arg(claim.delivery.as_str());
+        Ok(settled(self.redis.run(&RELEASE, &call).await?))
+    }
+
+    pub(super) async fn settle_claim(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
+        let Settlement { claim, delivery, keep_until, tallies } = settlement;
+        let (shop, cart) = (&claim.lane.shop, &claim.cart);
+        let shard = self.shard_of(claim);
+        let days = days(tallies);
+        let mut keys = vec![
+            shard.lane(shop, &claim.lane.endpoint),
+            shard.delivery(&claim.delivery),
+            shard.sends(shop, cart),
+            shard.dead(&claim.lane),
+        ];
+        keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
+
+        let mut call = SETTLE.on(&keys);
+        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(claim.delivery.as_str());
+        call.arg(record::encode_delivery(delivery));
+        let is_dead = match delivery.status {
+            Status::Pending => {
+                call.arg(score(delivery.due_at)).arg(0);
+                false
+            }
+            Status::Dead(_) => {
+                call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
+                true
+            }
+            Status::Delivered | Status::Suppressed(_) => {
+                call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
+                false
+            }
+        };
+        if is_dead {
+            call.arg(score(keep_until));
+        } else {
+            call.arg("");
+        }
+        call.arg(self.latest_score());
+        add_tallies(&mut call, &days, tallies);
+        Ok(settled(self.redis.run(&SETTLE, &call).await?))
+    }
+
+    pub(super) async fn stored_delivery(
+        &self,
+        shop: &ShopId,
+        cart: &CartId,
+        id: &DeliveryId,
+    ) -> StoreResult<Option<Delivery>> {
+        let key = self.shards.of(shop, cart.as_str()).delivery(id);
+        let bytes: Option<Vec<u8>> = self.redis.read(redis::cmd("GET").arg(key)).await?;
+        let delivery = bytes.map(|bytes| record::decode_delivery(&bytes)).transpose()?;
+        // The shard holds those of other carts, too.
+        Ok(delivery.filter(|delivery| delivery.shop == *shop && delivery.cart == *cart))
+    }
+
+    /// The latest moment known, as the end of a range of scores.
+    pub(super) fn latest_score(&self) -> String {
+        self.latest_at().map_or_else(|| "-inf".to_owned(), |at| score(at).to_string())
+    }
+
+    fn shard_of(&self, claim: &Claim) -> Shard {
+        self.shards.of(&claim.lane.shop, claim.cart.as_str())
+    }
+}
+
+fn settled(reply: i64) -> Settled {
+    if reply == 1 { Settled::Done } else { Settled::Lost }
+}
