@@ -16,8 +16,8 @@ mod policies;
 mod pulse;
 mod scheduler;
 
-pub use dispatcher::{Dispatched, Dispatcher};
+pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher};
 pub use inbox::{Engine, Once, WriteError};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
-pub use scheduler::Scheduler;
+pub use scheduler::{Scheduler, Woken};

@@ -11,6 +11,6 @@ mod sender;
 mod signature;
 mod target;
 
-pub use sender::{Message, Sender};
+pub use sender::{Message, Sender, SenderError};
 pub use signature::{Secret, SecretError, VerifyError, sign, verify};
-pub use target::{AddressPolicy, is_public};
+pub use target::{AddressPolicy, AddressRefused, is_public};

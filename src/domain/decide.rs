@@ -106,8 +106,8 @@ pub fn decide(
 
 fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool) -> Decision {
     draft.set_moments();
-    // A purchase under the same identifiers may be known before the cart is.
-    if created && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
+    // A purchase under the same identifiers may be known before the cart is, or before the cart has its identifiers.
+    if applied == Applied::Applied && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
         draft.set_moments();
     }
     let Draft { cart, facts, outbox, .. } = draft;

@@ -88,8 +88,8 @@ named! {
         /// The endpoint answered that it will never take this.
         Rejected = "rejected",
         RetriesExhausted = "retries_exhausted",
-        /// The stored form could not be read.
-        Unreadable = "unreadable",
+        /// What is personal alone would be more than a webhook may hold.
+        PayloadTooLarge = "payload_too_large",
     }
 }
 

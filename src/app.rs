@@ -1,0 +1,199 @@
+//! The composition root: from a configuration to a running service, and back to silence in the right order.
+//!
+//! The same build serves production, tests and the demo; they differ in the clock they hand in and in who turns the
+//! loops. No rule lives here: it only wires.
+
+mod policies;
+mod servers;
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::api::{Access, ApiState, Readiness};
+use crate::clock::{Clock, EventClock, SystemClock};
+use crate::config::{ClockKind, Config, StoreUrl};
+use crate::domain::Moment;
+use crate::engine::{
+    DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_dispatcher, run_scheduler,
+};
+use crate::metrics::Metrics;
+use crate::store::embedded::EmbeddedStore;
+use crate::store::redis::{RedisSettings, RedisStore};
+use crate::store::Store;
+
+use servers::Servers;
+
+/// A running service whose loops nobody turns yet.
+pub struct App {
+    config: Config,
+    engine: Arc<Engine>,
+    scheduler: Scheduler,
+    dispatcher: Arc<Dispatcher>,
+    state: ApiState,
+    servers: Servers,
+    loops: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Opens the store, binds both listeners and answers requests. Nothing is sent until [`App::start_loops`].
+    ///
+    /// # Errors
+    /// When the store cannot be used, an address cannot be bound, or the machine gives no random bytes.
+    pub async fn start(config: Config, clock: Option<Arc<dyn Clock>>) -> Result<Self> {
+        let clock = clock.unwrap_or_else(|| match config.server.clock {
+            ClockKind::System => Arc::new(SystemClock),
+            ClockKind::Events => Arc::new(EventClock::default()),
+        });
+        let store = open_store(&config, clock.now()).await?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("CARTWAKE_REVISION").unwrap_or("unknown")));
+        let engine = Arc::new(Engine::new(store, clock, Arc::clone(&metrics)));
+        engine.set_policies(policies::of(&config)?);
+        let settings = DispatchSettings {
+            lease: config.delivery.lease,
+            start_within: config.delivery.start_within,
+            concurrency: config.delivery.concurrency,
+            keep: config.delivery.keep,
+        };
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&engine), settings));
+        let scheduler = Scheduler::new(Arc::clone(&engine), config.scheduler.batch);
+        let readiness = Arc::new(Readiness::default());
+        let state = ApiState::new(Arc::clone(&engine), Access::new(&config), metrics, readiness, &config);
+        let servers = Servers::start(&config.server, &state).context("cannot listen")?;
+        Ok(Self {
+            config,
+            engine,
+            scheduler,
+            dispatcher,
+            state,
+            servers,
+            loops: JoinSet::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// Where the cart API answers.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        format!("http://{}", self.servers.api_address)
+    }
+
+    /// Where operations answer.
+    #[must_use]
+    pub fn ops_url(&self) -> String {
+        format!("http://{}", self.servers.ops_address)
+    }
+
+    /// The engine, for whoever turns it by hand.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Lets the scheduler and the dispatcher run by themselves.
+    pub fn start_loops(&mut self) {
+        let (scheduler_pulse, dispatcher_pulse) = (Heartbeat::default(), Heartbeat::default());
+        self.state.readiness.watch("scheduler", scheduler_pulse.clone());
+        self.state.readiness.watch("dispatcher", dispatcher_pulse.clone());
+        let poll = self.config.scheduler.poll;
+        let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
+        let engine = Arc::clone(&self.engine);
+        self.loops.spawn(run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()));
+        self.loops.spawn(run_dispatcher(Arc::clone(&self.dispatcher), poll, dispatcher_pulse, self.stop.clone()));
+    }
+
+    /// Does everything that is due now, and what follows from it, until nothing is. For tests and the demo.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn settle(&self) -> Result<()> {
+        loop {
+            let woken = self.scheduler.run_once().await?;
+            let sent = self.dispatcher.run_once().await?;
+            if woken.decided == 0 && sent.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// When something is due next.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn next_moment(&self) -> Result<Option<Moment>> {
+        let mut next = self.scheduler.next().await?;
+        for lane in self.engine.store().lanes().await? {
+            let due = self.engine.store().next_due(&lane).await?;
+            next = [next, due].into_iter().flatten().min();
+        }
+        Ok(next)
+    }
+
+    /// Takes a new configuration for shops, programs, endpoints and keys; listeners and store stay as they are.
+    ///
+    /// # Errors
+    /// When an endpoint cannot be prepared; what was in force stays.
+    pub fn reload(&mut self, config: Config) -> Result<()> {
+        self.engine.set_policies(policies::of(&config)?);
+        self.state.set_access(Access::new(&config));
+        self.config.shops = config.shops;
+        Ok(())
+    }
+
+    /// Says whether the last reload took effect, in metrics and readiness.
+    pub fn note_reload(&self, problem: Option<String>) {
+        self.state.metrics.reloaded(problem.is_none());
+        self.state.readiness.set_reload_problem(problem);
+    }
+
+    /// Goes silent in order: readiness off, requests drained, loops stopped, sends in flight ended, store flushed.
+    pub async fn stop(mut self) {
+        let bound = self.config.server.shutdown_timeout;
+        self.state.readiness.set_draining();
+        self.servers.drain(bound).await;
+        self.stop.cancel();
+        let ended = tokio::time::timeout(bound, async { while self.loops.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            warn!("sends in flight did not end in time; their leases cover the rest");
+            self.loops.abort_all();
+        }
+        if let Err(error) = self.engine.store().flush().await {
+            error!(error = &error as &dyn std::error::Error, "the store could not be flushed");
+        }
+        info!("stopped");
+    }
+}
+
+async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
+    let identity_key = random_bytes()?;
+    Ok(match &config.store.url {
+        StoreUrl::Embedded(folder) => Arc::new(
+            EmbeddedStore::open(folder, identity_key, now)
+                .with_context(|| format!("cannot open the embedded store in {}", folder.display()))?,
+        ),
+        StoreUrl::Redis(url) => {
+            let settings = RedisSettings {
+                url: url.clone(),
+                shards: config.store.shards,
+                command_timeout: config.store.command_timeout,
+                connections: config.store.connections,
+            };
+            Arc::new(RedisStore::open(settings, identity_key, now).await.context("cannot open the Redis store")?)
+        }
+    })
+}
+
+/// 32 bytes that nobody can guess.
+///
+/// # Errors
+/// When the machine has none to give.
+pub fn random_bytes() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(bytes)
+}
+

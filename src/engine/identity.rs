@@ -1,0 +1,36 @@
+//! From what a shopper is known by to what an index may hold: keyed hashes.
+//!
+//! The key is made with the store and never leaves it, so a copy of an index names nobody.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::domain::{Identifier, IdentifierHash, ShopId, Shopper};
+
+#[derive(Clone)]
+pub struct Identity {
+    keyed: Hmac<Sha256>,
+}
+
+impl Identity {
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { keyed: Hmac::new_from_slice(&key).expect("HMAC takes a key of any length") }
+    }
+
+    /// The hash of every identifier of this shopper, within this shop.
+    pub fn hashes(&self, shop: &ShopId, shopper: &Shopper) -> Vec<IdentifierHash> {
+        Identifier::of(shopper).iter().map(|identifier| self.hash(shop, identifier)).collect()
+    }
+
+    fn hash(&self, shop: &ShopId, identifier: &Identifier) -> IdentifierHash {
+        let mut mac = self.keyed.clone();
+        for part in [shop.as_str(), identifier.kind.as_str(), identifier.text.reveal()] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        let whole: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&whole[..16]);
+        IdentifierHash(hash)
+    }
+}

@@ -1,0 +1,370 @@
+//! The way in: load, decide, commit; again when somebody else was faster. Handlers call this and nothing else.
+//!
+//! What is answered is stored. A repeat of a write whose answer was lost gets the first answer; when the store itself
+//! does not answer a commit, the answer is read back by its key before anything is said.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::Notify;
+use tracing::debug;
+
+use super::identity::Identity;
+use super::policies::{Policies, ShopPolicy};
+use crate::clock::Clock;
+use crate::domain::{
+    self, Cart, CartId, Decision, EventKey, Fact, IdentifierHash, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper,
+    What,
+};
+use crate::metrics::Metrics;
+use crate::store::{
+    Answer, Answered, Commit, Committed, InFlight, Keep, Lane, OrderReceipt, Store, StoreError, StoreResult, Stored,
+    Version,
+};
+
+/// How often a write is decided anew when others keep being faster.
+const CONFLICTS_MAX: usize = 5;
+/// How long a write can be repeated and still get its first answer.
+pub(super) const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// What makes a write repeatable.
+#[derive(Clone, Debug)]
+pub struct Once {
+    pub key: EventKey,
+    /// Of the whole request: a key used for another one is named as a mistake.
+    pub fingerprint: u64,
+}
+
+/// Why a write was not made.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("this key was used for another request")]
+    KeyReused,
+    /// Others kept changing the cart: try again.
+    #[error("the cart is being changed by too many writers")]
+    Busy,
+    #[error("there is no such shop")]
+    UnknownShop,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl WriteError {
+    pub(super) const fn label(&self) -> &'static str {
+        match self {
+            Self::Store(_) | Self::Busy => "failed",
+            Self::Refused(_) | Self::KeyReused | Self::UnknownShop => "refused",
+        }
+    }
+}
+
+/// What a cart write came to.
+pub(super) struct Written {
+    pub receipt: Receipt,
+    /// The cart after the write.
+    pub cart: Option<Cart>,
+    pub in_flight_until: Option<Moment>,
+}
+
+/// Everything a decision needs to be made true. Shared by all requests and loops.
+pub struct Engine {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) identity: Identity,
+    policies: RwLock<Arc<Policies>>,
+    /// Wakes the scheduler when a cart's wake comes before the one it waits for.
+    pub(super) sooner: Notify,
+    pub(super) waits_until: Mutex<Option<Moment>>,
+    lanes: Mutex<HashMap<Lane, Arc<Notify>>>,
+}
+
+impl Engine {
+    /// An engine on this store, with no shop until [`Engine::set_policies`].
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+        let identity = Identity::new(store.identity_key());
+        Self {
+            store,
+            clock,
+            metrics,
+            identity,
+            policies: RwLock::default(),
+            sooner: Notify::new(),
+            waits_until: Mutex::new(None),
+            lanes: Mutex::default(),
+        }
+    }
+
+    /// What time it is for decisions.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    /// For reads.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Moves a clock that follows events; any other ignores it.
+    pub fn observe(&self, at: Moment) {
+        self.clock.observe(at);
+    }
+
+    /// Replaces every policy at once.
+    pub fn set_policies(&self, policies: Policies) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells this cart something, once.
+    ///
+    /// # Errors
+    /// When the input is refused, its key was used for something else, or the store cannot take it now.
+    pub async fn write(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        input: Input,
+        once: Option<Once>,
+    ) -> Result<Receipt, WriteError> {
+        let kind = input.what.kind();
+        let result = self.apply(shop, id, &input, once.as_ref(), |_| true).await;
+        let label = match &result {
+            Ok(Some(written)) => written.receipt.applied.as_str(),
+            Ok(None) => "ignored",
+            Err(error) => error.label(),
+        };
+        self.metrics.cart_event(shop, kind, label);
+        match result? {
+            Some(written) => Ok(written.receipt),
+            None => Err(WriteError::Busy),
+        }
+    }
+
+    /// Load, decide, commit. `concerns` says whether the cart as it is now is meant at all.
+    pub(super) async fn apply(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        input: &Input,
+        once: Option<&Once>,
+        concerns: impl Fn(Option<&Cart>) -> bool,
+    ) -> Result<Option<Written>, WriteError> {
+        let policy = self.shop(shop)?;
+        self.clock.observe(input.at);
+        for _ in 0..CONFLICTS_MAX {
+            let loaded = self.store.load(shop, id, once.map(|once| &once.key)).await?;
+            if let (Some(answered), Some(once)) = (loaded.answered, once) {
+                return replay(answered, once).map(Some);
+            }
+            if !concerns(loaded.record.as_ref().map(|stored| &stored.value)) {
+                return Ok(None);
+            }
+            let now = self.clock.now();
+            let person = self.meet(shop, id, loaded.record.as_ref(), input, &policy, now).await?;
+            let (version, cart) = split(loaded.record);
+            let decision = domain::decide((shop, id), cart, input, &person, now, &policy.program)?;
+            if decision.is_noop {
+                return Ok(Some(Written { receipt: decision.receipt, cart: decision.cart, in_flight_until: None }));
+            }
+            let keep = once.map(|once| keep_answer(once, Answer::Cart(decision.receipt.clone()), now));
+            match self.commit(shop, id, version, &decision, keep.as_ref(), now).await {
+                Ok(Committed::Done { in_flight_until }) => {
+                    let Decision { cart, receipt, .. } = decision;
+                    return Ok(Some(Written { receipt, cart, in_flight_until }));
+                }
+                Ok(Committed::Duplicate(answered)) => {
+                    if let Some(once) = once {
+                        return replay(answered, once).map(Some);
+                    }
+                }
+                Ok(Committed::Conflict) => self.metrics.commit_conflict(),
+                Err(error) => return self.read_back(shop, id, once, error).await.map(Some),
+            }
+        }
+        Err(WriteError::Busy)
+    }
+
+    /// Makes a decision true: one write, then what follows from its facts.
+    pub(super) async fn commit(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        expected: Version,
+        decision: &Decision,
+        keep: Option<&Keep>,
+        now: Moment,
+    ) -> StoreResult<Committed> {
+        let tallies = domain::tallies(&decision.facts, now.day());
+        let census = domain::census(&decision.facts);
+        let commit = Commit {
+            shop,
+            id,
+            expected,
+            cart: decision.cart.as_ref(),
+            outbox: &decision.outbox,
+            tallies: &tallies,
+            census: &census,
+            keep,
+            now,
+        };
+        let committed = self.store.commit(commit).await?;
+        if matches!(committed, Committed::Done { .. }) {
+            self.publish(shop, id, &decision.facts);
+            for delivery in &decision.outbox {
+                self.nudge(&Lane { shop: shop.clone(), endpoint: delivery.endpoint.clone() });
+            }
+            if decision.cart.is_some() {
+                self.wake_by(decision.receipt.next_wake_at);
+            }
+        }
+        Ok(committed)
+    }
+
+    /// Facts that are true now, for whoever watches.
+    pub(super) fn publish(&self, shop: &ShopId, id: &CartId, facts: &[Fact]) {
+        self.metrics.facts(shop, facts);
+        for fact in facts {
+            debug!(shop = %shop, cart.id = %id, ?fact, "became true");
+        }
+    }
+
+    /// A commit that got no answer may have happened: its key tells.
+    async fn read_back(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        once: Option<&Once>,
+        error: StoreError,
+    ) -> Result<Written, WriteError> {
+        let Some(once) = once else { return Err(error.into()) };
+        if !matches!(error, StoreError::Unavailable(_)) {
+            return Err(error.into());
+        }
+        match self.store.load(shop, id, Some(&once.key)).await {
+            Ok(loaded) => match loaded.answered {
+                Some(answered) => replay(answered, once),
+                None => Err(error.into()),
+            },
+            Err(_) => Err(error.into()),
+        }
+    }
+
+    /// What is known of the person behind this input, where the decision could depend on it. Identifiers that the cart
+    /// did not have are enrolled first: an order that comes right after must find this cart.
+    async fn meet(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        record: Option<&Stored<Cart>>,
+        input: &Input,
+        policy: &ShopPolicy,
+        now: Moment,
+    ) -> StoreResult<Person> {
+        let known = record.map(|stored| &stored.value.content.shopper);
+        if let Some(shopper) = shopper_after(record.map(|stored| &stored.value), input)
+            && known != Some(&shopper)
+        {
+            let old = known.map(|shopper| self.identity.hashes(shop, shopper)).unwrap_or_default();
+            let mut new = self.identity.hashes(shop, &shopper);
+            new.retain(|hash| !old.contains(hash));
+            if !new.is_empty() {
+                let until = now.plus(policy.program.retention.converted);
+                return self.store.enroll(shop, &new, id, until).await;
+            }
+        }
+        match record {
+            Some(stored) if stored.value.next_wake() <= now => self.person_of(shop, &stored.value, now).await,
+            _ => Ok(Person::nobody()),
+        }
+    }
+
+    /// What this cart's identifiers are known for.
+    pub(super) async fn person_of(&self, shop: &ShopId, cart: &Cart, now: Moment) -> StoreResult<Person> {
+        let hashes: Vec<IdentifierHash> = self.identity.hashes(shop, &cart.content.shopper);
+        if hashes.is_empty() { Ok(Person::nobody()) } else { self.store.person(shop, &hashes, now).await }
+    }
+
+    pub(super) fn shop(&self, shop: &ShopId) -> Result<Arc<ShopPolicy>, WriteError> {
+        self.policies().shops.get(shop).cloned().ok_or(WriteError::UnknownShop)
+    }
+
+    /// Says that a lane has something due. Carries no data: what is due is in the store.
+    pub(super) fn nudge(&self, lane: &Lane) {
+        self.lane_bell(lane).notify_one();
+    }
+
+    pub(super) fn lane_bell(&self, lane: &Lane) -> Arc<Notify> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        match lanes.get(lane) {
+            Some(bell) => Arc::clone(bell),
+            None => Arc::clone(lanes.entry(lane.clone()).or_default()),
+        }
+    }
+
+    fn wake_by(&self, at: Moment) {
+        let waits_until = *self.waits_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits_until.is_some_and(|until| at < until) {
+            self.sooner.notify_one();
+        }
+    }
+}
+
+/// The shopper as the cart will have it, when this input says anything about that.
+fn shopper_after(cart: Option<&Cart>, input: &Input) -> Option<Shopper> {
+    match &input.what {
+        What::Snapshot { content, .. } => Some(content.shopper.clone()),
+        What::Patch(patch) => cart.map(|cart| patch.applied_to(&cart.content).shopper),
+        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => None,
+    }
+}
+
+fn split(record: Option<Stored<Cart>>) -> (Version, Option<Cart>) {
+    record.map_or((Version::ABSENT, None), |stored| (stored.version, Some(stored.value)))
+}
+
+pub(super) fn keep_answer(once: &Once, answer: Answer, now: Moment) -> Keep {
+    let answered = Answered { fingerprint: once.fingerprint, answer };
+    Keep { key: once.key.clone(), answered, until: now.plus(ANSWERS_KEPT) }
+}
+
+fn replay(answered: Answered, once: &Once) -> Result<Written, WriteError> {
+    match answered.answer {
+        Answer::Cart(receipt) if answered.fingerprint == once.fingerprint => {
+            Ok(Written { receipt, cart: None, in_flight_until: None })
+        }
+        Answer::Cart(_) | Answer::Order(_) => Err(WriteError::KeyReused),
+    }
+}
+
+/// The same for an order's answer.
+pub(super) fn replay_order(answered: Answered, once: &Once) -> Result<OrderReceipt, WriteError> {
+    match answered.answer {
+        Answer::Order(receipt) if answered.fingerprint == once.fingerprint => Ok(receipt),
+        Answer::Cart(_) | Answer::Order(_) => Err(WriteError::KeyReused),
+    }
+}
+
+impl InFlight {
+    /// The graver of two.
+    #[must_use]
+    pub const fn worst(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Possible, _) | (_, Self::Possible) => Self::Possible,
+            (Self::Finished, _) | (_, Self::Finished) => Self::Finished,
+            (Self::None, Self::None) => Self::None,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! An order, in the sequence of writes that keeps "a buyer is never reminded" true whatever fails in between.
+//!
+//! 1. The purchase is marked on every identifier of the buyer: from now on the last look before a send stops it.
+//! 2. Every cart it settles is closed. A send that had begun before is known from that same commit.
+//! 3. The order itself is recorded, with its counts and its answer.
+//! 4. Sends in flight are waited out, bounded, and only then the order is answered.
+//!
+//! Each write is idempotent, so a repeat after a crash finishes what the first one began. A sender reads in the
+//! opposite order (begin, then marks): at least one of the two sees the other.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::inbox::{Engine, Once, WriteError, keep_answer, replay_order};
+use crate::domain::{
+    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Order, OrderNews, OrderStatus, ShopId,
+    State, What,
+};
+use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Version};
+
+/// How often a send in flight is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(15);
+/// The longest an order waits for a send to end, whatever its lease says.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+const CONFLICTS_MAX: usize = 5;
+
+/// A cart that this order settled.
+struct Closed {
+    id: CartId,
+    attribution: Option<Attribution>,
+    in_flight_until: Option<Moment>,
+}
+
+impl Engine {
+    /// Takes news of an order, once. When this returns, no reminder for what the order covers will start.
+    ///
+    /// # Errors
+    /// When its key was used for something else, or the store cannot take it now: then it is to be repeated.
+    pub async fn order(
+        &self,
+        shop: &ShopId,
+        news: OrderNews,
+        once: Option<Once>,
+    ) -> Result<OrderReceipt, WriteError> {
+        let result = self.take_order(shop, news, once).await;
+        let label = match &result {
+            Ok(receipt) => receipt.applied.as_str(),
+            Err(error) => error.label(),
+        };
+        self.metrics.cart_event(shop, "order", label);
+        result
+    }
+
+    async fn take_order(
+        &self,
+        shop: &ShopId,
+        news: OrderNews,
+        once: Option<Once>,
+    ) -> Result<OrderReceipt, WriteError> {
+        let policy = self.shop(shop)?;
+        self.clock.observe(news.placed_at);
+        for _ in 0..CONFLICTS_MAX {
+            let loaded = self.store.load_order(shop, &news.id, once.as_ref().map(|once| &once.key)).await?;
+            if let (Some(answered), Some(once)) = (loaded.answered, once.as_ref()) {
+                return replay_order(answered, once);
+            }
+            let (version, prior) = loaded.record.map_or((Version::ABSENT, None), |s| (s.version, Some(s.value)));
+            if let Some(order) = prior.as_ref().filter(|order| order.outdates(news.status)) {
+                return Ok(receipt(order, Applied::Stale, order.carts.clone(), InFlight::None));
+            }
+            let hashes = self.buyer(shop, &news).await?;
+            let person = self.store.person(shop, &hashes, self.clock.now()).await?;
+            self.remember(shop, &news, &hashes, policy.program.retention.converted).await?;
+            let closed = self.close_carts(shop, &news, prior.as_ref(), &hashes).await?;
+            let in_flight = self.wait_out(shop, &closed).await?;
+
+            let settled: Vec<_> = closed.iter().filter_map(|c| Some((c.id.clone(), c.attribution?))).collect();
+            let now = self.clock.now();
+            let expires_at = now.plus(policy.program.retention.converted);
+            let (order, facts) = Order::after(prior, shop, &news, &settled, &person, expires_at);
+            let carts = closed.into_iter().map(|c| c.id).collect();
+            let receipt = receipt(&order, Applied::Applied, carts, in_flight);
+            let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
+            let tallies = domain::tallies(&facts, now.day());
+            let commit =
+                OrderCommit { order: &order, expected: version, tallies: &tallies, keep: keep.as_ref(), now };
+            match (self.store.commit_order(commit).await?, once.as_ref()) {
+                (Committed::Done { .. }, _) => {
+                    self.metrics.facts(shop, &facts);
+                    return Ok(receipt);
+                }
+                (Committed::Duplicate(answered), Some(once)) => return replay_order(answered, once),
+                (Committed::Duplicate(_) | Committed::Conflict, _) => self.metrics.commit_conflict(),
+            }
+        }
+        Err(WriteError::Busy)
+    }
+
+    /// Every identifier the buyer is known by: those of the order, and those of the cart it names.
+    async fn buyer(&self, shop: &ShopId, news: &OrderNews) -> Result<Vec<IdentifierHash>, WriteError> {
+        let mut hashes: BTreeSet<_> = self.identity.hashes(shop, &news.shopper).into_iter().collect();
+        if let Some(cart) = &news.cart
+            && let Some(stored) = self.store.load(shop, cart, None).await?.record
+        {
+            hashes.extend(self.identity.hashes(shop, &stored.value.content.shopper));
+        }
+        Ok(hashes.into_iter().collect())
+    }
+
+    async fn remember(
+        &self,
+        shop: &ShopId,
+        news: &OrderNews,
+        hashes: &[IdentifierHash],
+        span: Duration,
+    ) -> Result<(), WriteError> {
+        if hashes.is_empty() {
+            return Ok(());
+        }
+        match news.mark() {
+            Some(mark) => self.store.mark(shop, hashes, &mark, self.clock.now().plus(span)).await?,
+            None => self.store.unmark(shop, hashes, &news.id).await?,
+        }
+        Ok(())
+    }
+
+    /// Applies the order to the cart it names, to the carts it settled before, and to every cart of the buyer whose
+    /// lines it covers.
+    async fn close_carts(
+        &self,
+        shop: &ShopId,
+        news: &OrderNews,
+        prior: Option<&Order>,
+        hashes: &[IdentifierHash],
+    ) -> Result<Vec<Closed>, WriteError> {
+        let mut named: BTreeSet<CartId> = news.cart.iter().cloned().collect();
+        named.extend(prior.iter().flat_map(|order| order.carts.iter().cloned()));
+        let mut closed = Vec::new();
+        for id in &named {
+            closed.extend(self.close(shop, id, news, |_| true).await?);
+        }
+        if hashes.is_empty() {
+            return Ok(closed);
+        }
+        let mark = news.mark();
+        let covered = |cart: Option<&Cart>| {
+            cart.is_some_and(|cart| {
+                is_by(cart, news) || (cart.state.is_open() && mark.as_ref().is_some_and(|mark| mark.settles(cart)))
+            })
+        };
+        for id in self.store.carts_of(shop, hashes, self.clock.now()).await? {
+            if !named.contains(&id) {
+                closed.extend(self.close(shop, &id, news, covered).await?);
+            }
+        }
+        Ok(closed)
+    }
+
+    async fn close(
+        &self,
+        shop: &ShopId,
+        id: &CartId,
+        news: &OrderNews,
+        concerns: impl Fn(Option<&Cart>) -> bool,
+    ) -> Result<Option<Closed>, WriteError> {
+        let at = match news.status {
+            OrderStatus::Paid | OrderStatus::Pending => news.placed_at,
+            OrderStatus::Failed | OrderStatus::Cancelled | OrderStatus::Refunded => self.clock.now(),
+        };
+        let input = Input { at, revision: None, what: What::Order(Box::new(news.clone())) };
+        let written = match self.apply(shop, id, &input, None, concerns).await {
+            // A refund of what was never seen, a failed payment of an unknown cart: nothing to close.
+            Err(WriteError::Refused(_)) | Ok(None) => return Ok(None),
+            other => other?,
+        };
+        let Some(written) = written else { return Ok(None) };
+        let Some(cart) = written.cart.filter(|cart| is_by(cart, news)) else { return Ok(None) };
+        let attribution = match cart.state {
+            State::Converted { attribution } => Some(attribution),
+            _ => None,
+        };
+        // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
+        let in_flight_until = match written.in_flight_until {
+            Some(until) => Some(until),
+            None => self.store.in_flight_until(shop, id, self.clock.now()).await?,
+        };
+        Ok(Some(Closed { id: id.clone(), attribution, in_flight_until }))
+    }
+
+    /// Waits until no send of these carts is in flight any more, or its lease is over.
+    async fn wait_out(&self, shop: &ShopId, closed: &[Closed]) -> Result<InFlight, WriteError> {
+        let mut worst = InFlight::None;
+        for cart in closed.iter().filter(|cart| cart.in_flight_until.is_some()) {
+            let ended = tokio::time::timeout(WAIT_MAX, async {
+                while self.store.in_flight_until(shop, &cart.id, self.clock.now()).await?.is_some() {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Ok::<(), WriteError>(())
+            });
+            worst = worst.worst(match ended.await {
+                Ok(result) => result.map(|()| InFlight::Finished)?,
+                Err(_) => {
+                    warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order has not ended yet");
+                    InFlight::Possible
+                }
+            });
+        }
+        Ok(worst)
+    }
+}
+
+fn is_by(cart: &Cart, news: &OrderNews) -> bool {
+    cart.order.as_ref().is_some_and(|order| order.id == news.id)
+}
+
+fn receipt(order: &Order, applied: Applied, carts: Vec<CartId>, in_flight: InFlight) -> OrderReceipt {
+    OrderReceipt { applied, carts, attribution: order.paid_as.map(|(_, attribution)| attribution), in_flight }
+}

@@ -1,0 +1,74 @@
+//! The first start without a configuration: keys are made, shown once, and kept as hashes beside the store.
+//!
+//! Only for the embedded store and only while no key is configured. Read next: `keys.rs`.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::config::{KeyConfig, KeyHash, Role};
+use crate::keys;
+
+const FILE: &str = "keys.txt";
+
+/// A key that was just made; the only moment at which it can be read.
+pub struct NewKey {
+    pub role: Role,
+    pub text: String,
+}
+
+/// What is usable now, and what was made for it.
+pub struct FirstKeys {
+    pub hashes: Vec<(Role, KeyHash)>,
+    /// Empty on every start but the first.
+    pub made: Vec<NewKey>,
+}
+
+/// The keys of a folder: read, or made when there are none.
+///
+/// # Errors
+/// When the folder cannot be read or written, or its key file was damaged.
+pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<FirstKeys> {
+    let path = folder.join(FILE);
+    if path.exists() {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let hashes = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).map(parse_line);
+        let hashes: Result<Vec<_>> = hashes.collect();
+        return Ok(FirstKeys { hashes: hashes.with_context(|| format!("{} is damaged", path.display()))?, made: Vec::new() });
+    }
+    let mut made = Vec::new();
+    let mut hashes = Vec::new();
+    let mut text = String::from("# Hashes of the keys made at the first start. The keys themselves were shown once.\n");
+    for role in [Role::Server, Role::Admin] {
+        let (key, hash) = keys::generate(role, random()?);
+        text.push_str(&format!("{} {}\n", keys::role_name(role), keys::hash_text(&hash)));
+        hashes.push((role, hash));
+        made.push(NewKey { role, text: key });
+    }
+    write_private(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(FirstKeys { hashes, made })
+}
+
+fn parse_line(line: &str) -> Result<(Role, KeyHash)> {
+    let (role, hash) = line.split_once(' ').context("a line must be a role and a hash")?;
+    let role = keys::parse_role(role).context("unknown role")?;
+    Ok((role, keys::parse_hash(hash.trim()).context("not a hash")?))
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// As a shop key of the configuration.
+#[must_use]
+pub fn as_config(hashes: &[(Role, KeyHash)]) -> Vec<KeyConfig> {
+    hashes.iter().map(|(role, hash)| KeyConfig { role: *role, hash: *hash, allowed_origins: Vec::new() }).collect()
+}

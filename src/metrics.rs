@@ -1,0 +1,320 @@
+//! What Prometheus sees. Counters are fed from Facts after their commit; gauges are read from the store at scrape.
+//!
+//! Labels come from closed enums and the configuration only, so cardinality is bounded by both. Each metric is described
+//! in `docs/metrics.md`. Never here: personal data, ids of carts.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, process_collector::ProcessCollector,
+};
+
+use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId};
+use crate::store::{Store, StoreError, StoreResult};
+
+const FAST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const LAG: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0];
+
+/// Every metric of the process, in a registry of its own.
+pub struct Metrics {
+    registry: Registry,
+    carts: IntGaugeVec,
+    cart_events: IntCounterVec,
+    stage_entered: IntCounterVec,
+    abandonments: IntCounterVec,
+    reasons: IntCounterVec,
+    agreement: IntCounterVec,
+    abandoned_value: IntCounterVec,
+    reminders: IntCounterVec,
+    suppressed: IntCounterVec,
+    conversions: IntCounterVec,
+    recovered_value: IntCounterVec,
+    reversions: IntCounterVec,
+    orders: IntCounterVec,
+    deliveries: IntCounterVec,
+    attempts: IntCounterVec,
+    attempt_seconds: HistogramVec,
+    delivery_lag: HistogramVec,
+    endpoint_up: IntGaugeVec,
+    outbox: IntGaugeVec,
+    dead: IntGaugeVec,
+    wake_lag: HistogramVec,
+    oldest_due_age: Gauge,
+    scheduler_last_run: Gauge,
+    store_errors: IntCounterVec,
+    conflicts: IntCounter,
+    http_requests: IntCounterVec,
+    http_seconds: HistogramVec,
+    reload_ok: IntGauge,
+}
+
+/// Registers metrics under our prefix; a clash is a mistake in this file.
+struct Maker {
+    registry: Registry,
+}
+
+impl Maker {
+    fn add(&self, collector: impl prometheus::core::Collector + 'static) {
+        self.registry.register(Box::new(collector)).expect("metric names in this file are distinct and valid");
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        let made = IntCounterVec::new(Opts::new(format!("cartwake_{name}"), help), labels);
+        let made = made.expect("metric options in this file are valid");
+        self.add(made.clone());
+        made
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        let made = IntGaugeVec::new(Opts::new(format!("cartwake_{name}"), help), labels);
+        let made = made.expect("metric options in this file are valid");
+        self.add(made.clone());
+        made
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Gauge {
+        let made = Gauge::new(format!("cartwake_{name}"), help).expect("metric options in this file are valid");
+        self.add(made.clone());
+        made
+    }
+
+    fn seconds(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        let options = HistogramOpts::new(format!("cartwake_{name}"), help).buckets(buckets.to_vec());
+        let made = HistogramVec::new(options, labels).expect("metric options in this file are valid");
+        self.add(made.clone());
+        made
+    }
+}
+
+impl Metrics {
+    /// Every metric at zero. `version` and `revision` name the build.
+    #[must_use]
+    pub fn new(version: &str, revision: &str) -> Self {
+        let make = Maker { registry: Registry::new() };
+        make.add(ProcessCollector::for_self());
+        let build = GaugeVec::new(Opts::new("cartwake_build_info", "The running build; always 1."), &["version", "revision"])
+            .expect("metric options in this file are valid");
+        build.with_label_values(&[version, revision]).set(1.0);
+        make.add(build);
+        let reload_ok = IntGauge::new(
+            "cartwake_config_last_reload_successful",
+            "Whether the configuration in force is the one in the file: 1, or 0 after a refused reload.",
+        )
+        .expect("metric options in this file are valid");
+        reload_ok.set(1);
+        make.add(reload_ok.clone());
+        let conflicts = IntCounter::new("cartwake_commit_conflicts_total", "Commits that another writer was faster than.")
+            .expect("metric options in this file are valid");
+        make.add(conflicts.clone());
+        Self {
+            carts: make.gauges("carts", "Carts in each state.", &["shop", "state"]),
+            cart_events: make.counters("cart_events_total", "Inputs to carts, by result.", &["shop", "kind", "result"]),
+            stage_entered: make.counters("stage_entered_total", "Carts that entered a stage for the first time.", &["shop", "stage"]),
+            abandonments: make.counters("abandonments_total", "Idle episodes that became abandonments.", &["shop", "stage"]),
+            reasons: make.counters(
+                "abandonment_reasons_total",
+                "Reasons found or said; inferred ones once per abandonment.",
+                &["shop", "stage", "reason", "source"],
+            ),
+            agreement: make.counters("reason_agreement_total", "Inferred reasons that shoppers judged.", &["reason", "agreed"]),
+            abandoned_value: make.counters(
+                "abandoned_value_minor_total",
+                "Value of carts at abandonment, in minor units.",
+                &["shop", "currency", "stage"],
+            ),
+            reminders: make.counters("reminders_total", "Reminders, by what became of them.", &["shop", "step", "result"]),
+            suppressed: make.counters("reminders_suppressed_total", "Reminders not sent on purpose.", &["shop", "why"]),
+            conversions: make.counters("conversions_total", "Carts that were bought.", &["shop", "attribution"]),
+            recovered_value: make.counters(
+                "recovered_value_minor_total",
+                "Value of paid orders that followed an abandonment, in minor units; reversals are counted apart.",
+                &["shop", "currency"],
+            ),
+            reversions: make.counters("reversions_total", "Bought carts whose order was refunded or cancelled.", &["shop"]),
+            orders: make.counters("orders_total", "Paid orders, by whether the buyer bought before.", &["shop", "kind"]),
+            deliveries: make.counters("deliveries_total", "Deliveries that ended, by result.", &["shop", "endpoint", "result"]),
+            attempts: make.counters("delivery_attempts_total", "POSTs made, by outcome.", &["shop", "endpoint", "outcome"]),
+            attempt_seconds: make.seconds(
+                "delivery_attempt_duration_seconds",
+                "How long a POST took, from name look-up to the end of the answer.",
+                &["shop", "endpoint"],
+                FAST,
+            ),
+            delivery_lag: make.seconds("delivery_lag_seconds", "From due to sent.", &[], LAG),
+            endpoint_up: make.gauges("endpoint_up", "Whether an endpoint is sent to: 0 while paused.", &["shop", "endpoint"]),
+            outbox: make.gauges("outbox_deliveries", "Deliveries in the outbox.", &["status"]),
+            dead: make.gauges("dead_deliveries", "Deliveries given up and kept.", &["shop", "endpoint"]),
+            wake_lag: make.seconds("wake_lag_seconds", "From a cart's wake to its decision.", &[], LAG),
+            oldest_due_age: make.gauge("oldest_due_age_seconds", "How overdue the most overdue entry is; 0 when nothing is."),
+            scheduler_last_run: make.gauge("scheduler_last_run_timestamp_seconds", "When the scheduler last looked."),
+            store_errors: make.counters("store_errors_total", "Store calls that failed.", &["op", "kind"]),
+            http_requests: make.counters("http_requests_total", "HTTP requests answered.", &["route", "method", "status"]),
+            http_seconds: make.seconds("http_request_duration_seconds", "How long requests took.", &["route", "method"], FAST),
+            conflicts,
+            reload_ok,
+            registry: make.registry,
+        }
+    }
+
+    /// Counts facts, after their commit.
+    pub fn facts(&self, shop: &ShopId, facts: &[Fact]) {
+        for fact in facts {
+            self.fact(shop.as_str(), fact);
+        }
+    }
+
+    fn fact(&self, shop: &str, fact: &Fact) {
+        match fact {
+            Fact::StateChanged { .. } | Fact::Resumed | Fact::DeliveryQueued { .. } | Fact::AttemptMade { .. } => {}
+            Fact::StageEntered { stage } => self.stage_entered.with_label_values(&[shop, stage.as_str()]).inc(),
+            Fact::Abandoned { stage, currency, value } => {
+                self.abandonments.with_label_values(&[shop, stage.as_str()]).inc();
+                self.abandoned_value.with_label_values(&[shop, currency.code(), stage.as_str()]).inc_by(value.get());
+            }
+            Fact::ReasonFound { stage, code, source } => {
+                self.reasons.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]).inc();
+            }
+            Fact::ReasonJudged { code, agreed } => {
+                let agreed = if *agreed { "true" } else { "false" };
+                self.agreement.with_label_values(&[code.as_str(), agreed]).inc();
+            }
+            Fact::Reminder { step, result, why } => {
+                self.reminders.with_label_values(&[shop, step.as_str(), result.as_str()]).inc();
+                if let (ReminderResult::Suppressed, Some(why)) = (result, why) {
+                    self.suppressed.with_label_values(&[shop, why.as_str()]).inc();
+                }
+            }
+            Fact::CartConverted { attribution } => {
+                self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
+            }
+            Fact::CartReverted => self.reversions.with_label_values(&[shop]).inc(),
+            Fact::OrderPaid { kind } => self.orders.with_label_values(&[shop, kind.as_str()]).inc(),
+            Fact::ValueRecovered { currency, value } => {
+                self.recovered_value.with_label_values(&[shop, currency.code()]).inc_by(value.get());
+            }
+            // A counter never falls: the reversal shows in reversions, and net of it in the tallies.
+            Fact::OrderReverted { .. } => {}
+            Fact::DeliveryEnded { endpoint, result, .. } => {
+                self.deliveries.with_label_values(&[shop, endpoint.as_str(), result.as_str()]).inc();
+            }
+        }
+    }
+
+    /// An input was handled.
+    pub fn cart_event(&self, shop: &ShopId, kind: &str, result: &str) {
+        self.cart_events.with_label_values(&[shop.as_str(), kind, result]).inc();
+    }
+
+    /// A request was answered. `route` is a pattern of the route table, never a path.
+    pub fn http_request(&self, route: &str, method: &str, status: u16, took: Duration) {
+        self.http_requests.with_label_values(&[route, method, status_text(status)]).inc();
+        self.http_seconds.with_label_values(&[route, method]).observe(took.as_secs_f64());
+    }
+
+    /// A POST was made.
+    pub fn attempted(&self, shop: &ShopId, endpoint: &EndpointName, outcome: OutcomeName, took: Duration) {
+        self.attempts.with_label_values(&[shop.as_str(), endpoint.as_str(), outcome.as_str()]).inc();
+        self.attempt_seconds.with_label_values(&[shop.as_str(), endpoint.as_str()]).observe(took.as_secs_f64());
+    }
+
+    /// A POST is about to be made, this long after it was due.
+    pub fn sending(&self, lag: Duration) {
+        self.delivery_lag.with_label_values::<&str>(&[]).observe(lag.as_secs_f64());
+    }
+
+    /// A cart was decided on, this long after its wake.
+    pub fn woke(&self, lag: Duration) {
+        self.wake_lag.with_label_values::<&str>(&[]).observe(lag.as_secs_f64());
+    }
+
+    /// The scheduler looked.
+    pub fn scheduler_ran(&self, now: Moment) {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in an f64 for 285,000 years")]
+        self.scheduler_last_run.set(now.millis() as f64 / 1_000.0);
+    }
+
+    /// Whether an endpoint is sent to.
+    pub fn endpoint_up(&self, shop: &ShopId, endpoint: &EndpointName, up: bool) {
+        self.endpoint_up.with_label_values(&[shop.as_str(), endpoint.as_str()]).set(i64::from(up));
+    }
+
+    /// Another writer was faster.
+    pub fn commit_conflict(&self) {
+        self.conflicts.inc();
+    }
+
+    /// A store call failed.
+    pub fn store_error(&self, op: &str, error: &StoreError) {
+        let kind = match error {
+            StoreError::Unavailable(_) => "unavailable",
+            StoreError::Full => "full",
+            StoreError::Corrupt { .. } => "corrupt",
+            StoreError::Unusable(_) => "unusable",
+        };
+        self.store_errors.with_label_values(&[op, kind]).inc();
+    }
+
+    /// A reload was taken, or refused.
+    pub fn reloaded(&self, took_effect: bool) {
+        self.reload_ok.set(i64::from(took_effect));
+    }
+
+    /// The text that a Prometheus server reads; gauges as of now.
+    ///
+    /// # Errors
+    /// When the store cannot be asked for its gauges.
+    pub async fn scrape(&self, store: &dyn Store, now: Moment) -> StoreResult<String> {
+        self.carts.reset();
+        for (shop, state, count) in store.census().await? {
+            self.carts.with_label_values(&[shop.as_str(), state.as_str()]).set(count);
+        }
+        let outbox = store.outbox_counts().await?;
+        let sum = |counts: &[(crate::store::Lane, u64)]| counts.iter().map(|(_, n)| *n).sum::<u64>();
+        self.outbox.with_label_values(&["pending"]).set(sum(&outbox.pending).cast_signed());
+        self.outbox.with_label_values(&["dead"]).set(sum(&outbox.dead).cast_signed());
+        self.dead.reset();
+        for (lane, count) in &outbox.dead {
+            self.dead.with_label_values(&[lane.shop.as_str(), lane.endpoint.as_str()]).set(count.cast_signed());
+        }
+        self.oldest_due_age.set(outbox.oldest_due.map_or(0.0, |due| now.since(due).as_secs_f64()));
+        Ok(self.render())
+    }
+
+    /// The text without asking the store: gauges as of the last scrape.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        if TextEncoder::new().encode(&self.registry.gather(), &mut text).is_err() {
+            text.clear();
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+/// Status codes are a small closed set; anything odd is counted by its class.
+fn status_text(status: u16) -> &'static str {
+    match status {
+        200 => "200",
+        201 => "201",
+        204 => "204",
+        400 => "400",
+        401 => "401",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        408 => "408",
+        409 => "409",
+        413 => "413",
+        415 => "415",
+        422 => "422",
+        429 => "429",
+        500 => "500",
+        503 => "503",
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    }
+}

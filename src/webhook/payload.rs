@@ -1,0 +1,159 @@
+//! What a receiver is told: the body of every event, rendered at the moment of sending.
+//!
+//! What the event was about comes from the delivery, the rest from the cart as it is now, so that an old truth is never
+//! sent. A body is always under 20 kB: what does not fit is left out whole, and the body says so.
+//! `thin` bodies hold nothing personal: no shopper, no free text, no link that carries a token.
+//!
+//! Never here: whether to send. The fields are described in `docs/webhooks.md`. Read next: `webhook/payload/form.rs`.
+
+mod content;
+mod form;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
+use self::form::{Data, Envelope, Experiment, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm};
+use crate::domain::{Cart, Content, Delivery, EventKind, WebUrl};
+
+/// A body stays below this; Standard Webhooks asks for it.
+pub const BODY_BYTES_MAX: usize = 20_000;
+
+/// A body cannot be rendered.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum PayloadError {
+    /// Even without lines and attributes.
+    #[error("the event does not fit into {BODY_BYTES_MAX} bytes")]
+    TooLarge,
+}
+
+/// The body of this delivery: `{"type", "timestamp", "data"}`, below [`BODY_BYTES_MAX`]. The same arguments always give
+/// the same bytes.
+///
+/// # Errors
+/// When what cannot be left out is too large; the bounds of the API do not let it.
+pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, PayloadError> {
+    if delivery.event.kind == EventKind::EndpointTest {
+        let data = TestForm { shop: delivery.shop.as_str(), endpoint: delivery.endpoint.as_str() };
+        return fitting(&envelope(delivery, data)).ok_or(PayloadError::TooLarge);
+    }
+    let mut data = about(delivery, cart);
+    add_content(&mut data, delivery.event.kind, &cart.content, thin);
+    if let Some(body) = fitting(&envelope(delivery, &data)) {
+        return Ok(body);
+    }
+    cut(&mut data, delivery);
+    fitting(&envelope(delivery, &data)).ok_or(PayloadError::TooLarge)
+}
+
+fn envelope<T: Serialize>(delivery: &Delivery, data: T) -> Envelope<T> {
+    Envelope { kind: delivery.event.kind.as_str(), timestamp: Stamp(delivery.event.at), data }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("forms have text keys only and are written to memory")
+}
+
+fn fitting(value: &impl Serialize) -> Option<Vec<u8>> {
+    let body = json(value);
+    (body.len() < BODY_BYTES_MAX).then_some(body)
+}
+
+/// What the event is about, as it was when it happened.
+fn about<'a>(delivery: &'a Delivery, cart: &'a Cart) -> Data<'a> {
+    let event = &delivery.event;
+    let of_stall = matches!(event.kind, EventKind::Abandoned | EventKind::Reminder);
+    let episode = event.abandonment.as_ref();
+    let reason = event.reason.or_else(|| episode.filter(|_| of_stall).map(|a| a.reason));
+    let mut data = Data {
+        cart_id: delivery.cart.as_str(),
+        shop: delivery.shop.as_str(),
+        abandonment: episode.map(|a| a.number),
+        stage: episode.filter(|_| of_stall).map_or(cart.stage, |a| a.stage).as_str(),
+        abandoned_at: episode.map(|a| Stamp(a.abandoned_at)),
+        abandoned_value_minor: episode.map(|a| a.value.get()),
+        reason: reason.map(ReasonForm::of),
+        order: event.order.as_ref().map(OrderForm::of),
+        ..Data::default()
+    };
+    if let Some(step) = &event.step {
+        let number = data.abandonment.unwrap_or_default();
+        let earlier = cart.reminders.iter().filter(|mark| (mark.abandonment, mark.step) < (number, step.index));
+        data.step = Some(StepForm::of(step));
+        data.channel = Some(step.channel.as_str());
+        data.send_not_after = Some(Stamp(delivery.send_not_after));
+        data.experiment = Some(Experiment { holdout: false });
+        data.previous_reminders = Some(earlier.map(PreviousForm::of).collect());
+    }
+    data
+}
+
+/// What the cart holds now. A cart whose content is gone has none.
+fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, content: &'a Content, thin: bool) {
+    if kind == EventKind::Expired {
+        return;
+    }
+    let of_stall = matches!(kind, EventKind::Abandoned | EventKind::Reminder);
+    let of_order = matches!(kind, EventKind::Recovered | EventKind::Converted | EventKind::Reverted);
+    data.currency = Some(content.currency.code());
+    data.totals = Some(TotalsForm::of(&content.totals));
+    if of_stall || of_order {
+        let line = if thin { ItemForm::thin } else { ItemForm::full };
+        data.items = Some(content.items.iter().map(line).collect());
+    }
+    if thin {
+        return;
+    }
+    data.shopper = ShopperForm::of(&content.shopper);
+    data.locale = content.shopper.locale.as_deref();
+    data.time_zone = content.shopper.time_zone.as_deref();
+    data.attributes = content.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    if of_stall {
+        data.consent = Some(ConsentForm::newest_of_each(&content.consent));
+        data.recovery_url = content.checkout_url.as_ref().map(WebUrl::as_str);
+    }
+}
+
+/// Leaves out whole lines from the end of the cart, and whole attributes from the end of the alphabet, until the body
+/// fits; lines and attributes each have a right to half of the room.
+fn cut(data: &mut Data<'_>, delivery: &Delivery) {
+    let items = data.items.take();
+    let attributes = std::mem::take(&mut data.attributes);
+    // The largest the marks can be, so that setting them afterwards cannot break the bound.
+    data.items_truncated = true;
+    data.items_count = Some(usize::MAX);
+    data.attributes_truncated = true;
+    data.attributes_count = Some(usize::MAX);
+    let frame = json(&envelope(delivery, &*data)).len() + r#","items":[],"attributes":{}"#.len();
+    let room = BODY_BYTES_MAX.saturating_sub(frame + 1);
+
+    let item_sizes: Vec<usize> = items.iter().flatten().map(|item| json(item).len() + 1).collect();
+    let attribute_sizes: Vec<usize> =
+        attributes.iter().map(|(key, value)| json(key).len() + json(value).len() + 2).collect();
+    let half = room / 2;
+    let attribute_room = room - item_sizes.iter().sum::<usize>().min(half);
+    let (attributes_kept, attribute_bytes) = prefix(&attribute_sizes, attribute_room);
+    let (items_kept, _) = prefix(&item_sizes, room - attribute_bytes);
+
+    data.items_truncated = items_kept < item_sizes.len();
+    data.items_count = data.items_truncated.then_some(item_sizes.len());
+    data.attributes_truncated = attributes_kept < attribute_sizes.len();
+    data.attributes_count = data.attributes_truncated.then_some(attribute_sizes.len());
+    data.items = items.map(|items| items.into_iter().take(items_kept).collect());
+    data.attributes = attributes.into_iter().take(attributes_kept).collect();
+}
+
+/// How many of the first parts fit into the room, and how much they take.
+fn prefix(sizes: &[usize], room: usize) -> (usize, usize) {
+    let mut taken = 0;
+    for (count, size) in sizes.iter().enumerate() {
+        if taken + size > room {
+            return (count, taken);
+        }
+        taken += size;
+    }
+    (sizes.len(), taken)
+}
+
+#[cfg(test)]
+mod tests;

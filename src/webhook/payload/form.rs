@@ -1,0 +1,188 @@
+//! The outside form of a webhook's body: names and order of the fields, and nothing else.
+//!
+//! The order of fields is the order of declaration and does not change. A field without a value is left out, never null.
+//! Never here: which event has which field (`webhook/payload.rs`), or what the fields mean (`docs/webhooks.md`).
+//! Read next: `webhook/payload/content.rs`.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
+use crate::domain::{Moment, OrderBrief, Reason, ReasonCode, ReminderMark, StepBrief};
+
+/// A moment as RFC 3339 in UTC.
+pub(super) struct Stamp(pub(super) Moment);
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Envelope<T> {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub timestamp: Stamp,
+    pub data: T,
+}
+
+#[derive(Serialize)]
+pub(super) struct TestForm<'a> {
+    pub shop: &'a str,
+    pub endpoint: &'a str,
+}
+
+#[derive(Default, Serialize)]
+pub(super) struct Data<'a> {
+    pub cart_id: &'a str,
+    pub shop: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abandonment: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepForm<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<&'static str>,
+    pub stage: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abandoned_at: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abandoned_value_minor: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReasonForm>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderForm<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper: Option<ShopperForm<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Vec<ConsentForm<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<ItemForm<'a>>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub items_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub totals: Option<TotalsForm>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub send_not_after: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Experiment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_reminders: Option<Vec<PreviousForm>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub attributes_truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes_count: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Experiment {
+    pub holdout: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct StepForm<'a> {
+    index: u32,
+    of: u32,
+    name: &'a str,
+}
+
+impl<'a> StepForm<'a> {
+    /// Counted from 1 outside, so that it reads "1 of 3".
+    pub(super) fn of(step: &'a StepBrief) -> Self {
+        Self { index: step.index.saturating_add(1), of: step.of, name: step.name.as_str() }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct PreviousForm {
+    abandonment: u32,
+    step: u32,
+    decided_at: Stamp,
+}
+
+impl PreviousForm {
+    pub(super) fn of(mark: &ReminderMark) -> Self {
+        Self { abandonment: mark.abandonment, step: mark.step.saturating_add(1), decided_at: Stamp(mark.decided_at) }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct ReasonForm {
+    code: &'static str,
+    source: &'static str,
+    confidence: u8,
+    response: &'static str,
+}
+
+impl ReasonForm {
+    pub(super) fn of(reason: Reason) -> Self {
+        Self {
+            code: reason.code.as_str(),
+            source: reason.source.as_str(),
+            confidence: reason.confidence,
+            response: response(reason.code),
+        }
+    }
+}
+
+/// What is known to answer a reason best, as a closed word for templates to branch on.
+pub(super) const fn response(code: ReasonCode) -> &'static str {
+    match code {
+        ReasonCode::PriceTooHigh => "cheaper_option_hint",
+        ReasonCode::PriceComparison => "show_advantages",
+        ReasonCode::ShippingCost => "free_shipping_hint",
+        ReasonCode::UnexpectedTotal => "show_total_breakdown",
+        ReasonCode::CouponRejected => "explain_coupon",
+        ReasonCode::DeliveryTime => "express_or_pickup",
+        ReasonCode::DeliveryUnavailable => "offer_pickup",
+        ReasonCode::OrderTracking => "promise_tracking",
+        ReasonCode::ProductInfoUnclear => "answer_product_questions",
+        ReasonCode::ProductPresentation => "show_customer_photos",
+        ReasonCode::LimitedSelection => "show_alternatives",
+        ReasonCode::OutOfStock => "hold_until_restock",
+        ReasonCode::SupportUnavailable => "route_to_human",
+        ReasonCode::TrustSecurity => "show_trust_marks",
+        ReasonCode::ReturnsPolicy => "explain_returns",
+        ReasonCode::PaymentMethodMissing => "list_payment_methods",
+        ReasonCode::PaymentDeclined => "other_payment_method",
+        ReasonCode::PaymentError => "retry_payment",
+        ReasonCode::TechnicalError => "apologise_and_retry",
+        ReasonCode::AccountRequired => "guest_checkout",
+        ReasonCode::CheckoutTooLong => "saved_progress",
+        ReasonCode::JustBrowsing => "no_incentive",
+        ReasonCode::ThinkLater => "remind_later",
+        ReasonCode::Other | ReasonCode::Unknown => "plain_reminder",
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct OrderForm<'a> {
+    id: &'a str,
+    total_minor: u64,
+    currency: &'static str,
+    placed_at: Stamp,
+}
+
+impl<'a> OrderForm<'a> {
+    pub(super) fn of(order: &'a OrderBrief) -> Self {
+        Self {
+            id: order.id.as_str(),
+            total_minor: order.total.get(),
+            currency: order.currency.code(),
+            placed_at: Stamp(order.placed_at),
+        }
+    }
+}

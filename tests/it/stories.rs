@@ -1,0 +1,63 @@
+//! Stories over HTTP, on every store: what a storefront does, and what a receiver gets, or does not, and why.
+//!
+//! Each ends in what was sent and what was not. The clock is set by hand.
+
+mod delivery;
+mod lateness;
+mod reminders;
+mod writes;
+
+/// Makes a test of each story on each store: `stories::embedded::a_paid_cart_is_never_reminded`.
+macro_rules! on_every_store {
+    ($($room:ident: $($story:ident),+ $(,)?;)+) => {
+        mod embedded { $($( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $story() {
+            super::$room::$story(crate::shop::Backend::Embedded).await;
+        } )+)+ }
+        mod redis { $($( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $story() {
+            super::$room::$story(crate::shop::Backend::Redis).await;
+        } )+)+ }
+    };
+}
+
+on_every_store! {
+    reminders:
+        a_stalled_cart_is_reminded_three_times_and_no_more,
+        a_shopper_who_returns_is_not_reminded,
+        a_new_idle_episode_is_a_new_abandonment,
+        a_paid_cart_is_never_reminded,
+        a_purchase_on_another_device_silences_this_cart,
+        a_purchase_of_something_else_does_not,
+        a_pending_payment_is_not_an_abandonment,
+        a_failed_payment_opens_the_cart_again,
+        a_refund_reverts_a_recovery,
+        a_dismissed_cart_is_silent,
+        a_deleted_cart_is_silent_and_stays_deleted,
+        nobody_to_write_to_is_a_named_reason,
+        a_test_cart_is_never_reminded,
+        after_a_long_outage_only_the_last_due_step_is_sent,
+        a_declined_card_is_the_reason;
+    delivery:
+        a_failed_attempt_is_repeated_with_the_same_id,
+        a_retry_after_the_purchase_is_not_made,
+        retry_after_only_postpones,
+        an_endpoint_that_is_gone_is_paused_and_can_be_resumed,
+        a_refused_delivery_goes_to_the_dead_at_once,
+        retries_end_before_a_reminder_is_stale,
+        every_signature_is_accepted_by_the_official_library,
+        an_order_during_a_send_waits_for_its_end;
+    lateness:
+        an_order_before_its_cart_closes_it,
+        an_old_snapshot_after_a_new_one_changes_nothing,
+        a_lower_revision_is_not_applied,
+        the_same_write_twice_gets_the_first_answer,
+        a_key_for_another_request_is_refused,
+        a_late_snapshot_does_not_open_a_bought_cart,
+        events_of_last_week_are_counted_where_they_belong;
+    writes:
+        a_patch_merges_and_a_null_clears,
+        a_patch_of_an_unknown_cart_is_not_found,
+        a_list_pages_through_every_cart,
+        a_browser_key_writes_and_reads_nothing,
+        health_and_metrics_tell_the_truth,
+        money_is_never_relabelled;
+}
