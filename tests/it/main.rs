@@ -9,4 +9,6 @@
 mod model;
 mod policy;
 mod samples;
+mod servers;
+mod store;
 mod tidy;
