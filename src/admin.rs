@@ -35,8 +35,8 @@ pub fn new_keys() -> Result<()> {
         let origins = if role == Role::Browser { ", allowed_origins = [\"https://shop.example\"]" } else { "" };
         text.push_str(&format!(
             "{key}\n  under [[shop]] keys: {{ role = \"{}\", hash = \"{}\"{origins} }}\n",
-            keys::role_name(role),
-            keys::hash_text(&hash)
+            role,
+            hash
         ));
     }
     let secret = Secret::generate(random_bytes()?);

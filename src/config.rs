@@ -1,11 +1,26 @@
 //! The configuration, as the rest of the program sees it: complete, checked, without defaults left to guess.
 //!
-//! `config/default.toml` is embedded: it is the defaults and the manual. `config/load.rs` reads a file and the
-//! environment over it and reports every problem at once; nothing else in the program reads either.
+//! `config/default.toml` is embedded: it is the defaults and the manual; the code has no defaults of its own.
+//! `config/load.rs` lays a file and the environment over it and reports every problem at once; nothing else in the
+//! program reads either. Never here: keys that do nothing, and values that a `Debug` or a problem would give away.
+//! Read next: `config/load.rs`, then `config/section.rs`.
 
+mod effective;
+mod environment;
+mod layers;
 mod load;
+mod problem;
+mod section;
+mod shop;
+mod span;
+mod store_url;
+#[cfg(test)]
+mod tests;
 
-pub use load::{DEFAULT_TOML, Problem, Problems, effective, load};
+pub use effective::effective;
+pub use layers::DEFAULT_TOML;
+pub use load::load;
+pub use problem::{Problem, Problems};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -71,12 +86,12 @@ pub struct StoreConfig {
     pub connections: usize,
 }
 
-/// `[store] url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `[store] url`. Its `Debug` and `Display` hide the password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// `embedded:PATH`: a folder.
     Embedded(PathBuf),
-    /// `redis://…` or `rediss://…`, complete.
+    /// `redis://…` or `rediss://…`, complete, with the password.
     Redis(String),
 }
 

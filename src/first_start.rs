@@ -43,7 +43,7 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
     let mut text = String::from("# Hashes of the keys made at the first start. The keys themselves were shown once.\n");
     for role in [Role::Server, Role::Admin] {
         let (key, hash) = keys::generate(role, random()?);
-        text.push_str(&format!("{} {}\n", keys::role_name(role), keys::hash_text(&hash)));
+        text.push_str(&format!("{} {}\n", role, hash));
         hashes.push((role, hash));
         made.push(NewKey { role, text: key });
     }
@@ -53,8 +53,8 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
 
 fn parse_line(line: &str) -> Result<(Role, KeyHash)> {
     let (role, hash) = line.split_once(' ').context("a line must be a role and a hash")?;
-    let role = keys::parse_role(role).context("unknown role")?;
-    Ok((role, keys::parse_hash(hash.trim()).context("not a hash")?))
+    let role = Role::parse(role).context("unknown role")?;
+    Ok((role, KeyHash::parse(hash.trim()).context("not a hash")?))
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {

@@ -98,7 +98,7 @@ fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
     writeln!(out, "cartwake {}\n  cart API  {}\n  ops       {}/metrics", env!("CARGO_PKG_VERSION"), app.api_url(), app.ops_url())?;
     let Some(first) = first else { return Ok(()) };
     for key in &first.made {
-        writeln!(out, "  {:<8}  {}   (shown once; only its hash is kept)", keys::role_name(key.role), key.text)?;
+        writeln!(out, "  {:<8}  {}   (shown once; only its hash is kept)", key.role, key.text)?;
     }
     let key = first.made.iter().find(|key| key.role == config::Role::Server).map_or("$SERVER_KEY", |key| &key.text);
     let shop = config.shops.first().map_or("default", |shop| shop.id.as_str());

@@ -96,11 +96,11 @@ pub fn decide(
         let draft = first_sight(shop, id, input, at, now, program).ok_or(Refusal::NoSuchCart)?;
         return Ok(finish(draft, person, Applied::Applied, created));
     };
-    let before = cart.clone();
     let mut draft = Draft::of(cart, now, program);
     let applied = apply(&mut draft, input, at, person)?;
     let mut decision = finish(draft, person, applied, created);
-    decision.is_noop = applied != Applied::Applied && decision.cart.as_ref() == Some(&before);
+    // What an input that was not applied still brought to light is a fact; without one, nothing changed.
+    decision.is_noop = applied != Applied::Applied && decision.facts.is_empty();
     Ok(decision)
 }
 

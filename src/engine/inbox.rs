@@ -3,6 +3,7 @@
 //! What is answered is stored. A repeat of a write whose answer was lost gets the first answer; when the store itself
 //! does not answer a commit, the answer is read back by its key before anything is said.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -275,7 +276,7 @@ impl Engine {
     ) -> StoreResult<Person> {
         let known = record.map(|stored| &stored.value.content.shopper);
         if let Some(shopper) = shopper_after(record.map(|stored| &stored.value), input)
-            && known != Some(&shopper)
+            && known != Some(&*shopper)
         {
             let old = known.map(|shopper| self.identity.hashes(shop, shopper)).unwrap_or_default();
             let mut new = self.identity.hashes(shop, &shopper);
@@ -323,10 +324,10 @@ impl Engine {
 }
 
 /// The shopper as the cart will have it, when this input says anything about that.
-fn shopper_after(cart: Option<&Cart>, input: &Input) -> Option<Shopper> {
+fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Shopper>> {
     match &input.what {
-        What::Snapshot { content, .. } => Some(content.shopper.clone()),
-        What::Patch(patch) => cart.map(|cart| patch.applied_to(&cart.content).shopper),
+        What::Snapshot { content, .. } => Some(Cow::Borrowed(&content.shopper)),
+        What::Patch(patch) => cart.map(|cart| Cow::Owned(patch.applied_to(&cart.content).shopper)),
         What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => None,
     }
 }

@@ -1,0 +1,230 @@
+//! The configuration in effect as TOML, for people: secrets, the store's password and the queries of endpoint
+//! addresses are hidden.
+//!
+//! Keys have the names and the order of the manual. What it prints can be loaded again once the secrets are put back.
+
+use std::fmt::{Display, Write};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, span};
+use crate::domain::{EventKind, Program, Step};
+
+const HIDDEN: &str = "hidden";
+
+/// What is in effect, without secrets.
+#[must_use]
+pub fn effective(config: &Config) -> String {
+    let mut page = Page(String::new());
+    server(&mut page, &config.server);
+    page.table("[store]");
+    page.text("url", &config.store.url);
+    page.set("shards", i64::from(config.store.shards));
+    page.span("command_timeout", config.store.command_timeout);
+    page.count("connections", config.store.connections);
+    page.table("[scheduler]");
+    page.span("poll", config.scheduler.poll);
+    page.count("batch", config.scheduler.batch);
+    page.table("[delivery]");
+    page.span("lease", config.delivery.lease);
+    page.span("start_within", config.delivery.start_within);
+    page.count("concurrency", config.delivery.concurrency);
+    page.span("keep", config.delivery.keep);
+    page.table("[telemetry]");
+    page.set("log_format", if config.telemetry.log_json { "json" } else { "text" });
+    page.text("log_level", &config.telemetry.log_level);
+    config.shops.iter().for_each(|one| shop(&mut page, one));
+    page.0
+}
+
+fn server(page: &mut Page, server: &ServerConfig) {
+    page.table("[server]");
+    page.text("listen", server.listen);
+    page.text("ops_listen", server.ops_listen);
+    page.count("workers", server.workers);
+    page.span("keep_alive", server.keep_alive);
+    page.span("client_timeout", server.client_timeout);
+    page.count("connections_max", server.connections_max);
+    page.count("body_bytes_max", server.body_bytes_max);
+    page.span("shutdown_timeout", server.shutdown_timeout);
+    page.set(
+        "clock",
+        match server.clock {
+            ClockKind::System => "system",
+            ClockKind::Events => "events",
+        },
+    );
+    page.texts("admin_keys", &server.admin_keys);
+}
+
+fn shop(page: &mut Page, shop: &ShopConfig) {
+    page.table("[[shop]]");
+    page.text("id", &shop.id);
+    page.set("keys", shop.keys.iter().map(key).collect::<Vec<_>>());
+    page.texts("checkout_hosts", &shop.checkout_hosts);
+    program(page, &shop.program);
+    shop.endpoints.iter().for_each(|one| endpoint(page, one));
+}
+
+fn key(key: &KeyConfig) -> Value {
+    let mut table = Table::new();
+    table.insert("role".to_owned(), key.role.as_str().into());
+    table.insert("hash".to_owned(), key.hash.to_string().into());
+    if !key.allowed_origins.is_empty() {
+        table.insert("allowed_origins".to_owned(), key.allowed_origins.clone().into());
+    }
+    table.into()
+}
+
+fn program(page: &mut Page, program: &Program) {
+    page.table("[shop.program]");
+    page.or_off("activated_at", program.activated_at.map(|at| at.to_string()));
+    page.set("steps", program.steps.iter().map(step).collect::<Vec<_>>());
+    page.span("stale_after", program.stale_after);
+    page.span("attribution_window", program.attribution_window);
+    page.table("[shop.program.idle]");
+    let idle = &program.idle;
+    for (stage, window) in [
+        ("browse", idle.browse),
+        ("cart", idle.cart),
+        ("contact", idle.contact),
+        ("shipping", idle.shipping),
+        ("payment", idle.payment),
+    ] {
+        page.or_off(stage, window.map(span::text));
+    }
+    page.table("[shop.program.retention]");
+    page.span("empty", program.retention.empty);
+    page.span("anonymous", program.retention.anonymous);
+    page.span("contact", program.retention.contact);
+    page.span("converted", program.retention.converted);
+    page.span("tombstone", program.retention.tombstone);
+    page.table("[shop.program.rules]");
+    page.set("shipping_cost_percent", i64::from(program.rules.shipping_cost_percent));
+    page.set("unexpected_total_percent", i64::from(program.rules.unexpected_total_percent));
+    page.span("error_window", program.rules.error_window);
+}
+
+fn step(step: &Step) -> Value {
+    let mut table = Table::new();
+    table.insert("name".to_owned(), step.name.as_str().into());
+    table.insert("delay".to_owned(), span::text(step.delay).into());
+    table.insert("channel".to_owned(), step.channel.as_str().into());
+    table.into()
+}
+
+fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
+    let mut url = endpoint.url.clone();
+    if url.query().is_some() {
+        url.set_query(Some(HIDDEN));
+    }
+    let events: Vec<_> = EventKind::ALL.iter().filter(|kind| endpoint.events.contains(**kind)).collect();
+    page.table("[[shop.endpoint]]");
+    page.text("name", &endpoint.name);
+    page.text("url", url);
+    page.set("secrets", vec![HIDDEN; endpoint.secrets.len()]);
+    page.texts("events", &events);
+    page.span("timeout", endpoint.timeout);
+    match endpoint.rate_limit {
+        Some(limit) => page.set("rate_limit", i64::from(limit)),
+        None => page.set("rate_limit", "off"),
+    }
+    page.set("disabled", endpoint.disabled);
+    page.set("thin", endpoint.thin);
+    page.texts("allow_networks", &endpoint.allow_networks);
+}
+
+/// TOML in the order it is written.
+struct Page(String);
+
+impl Page {
+    fn table(&mut self, header: &str) {
+        let gap = if self.0.is_empty() { "" } else { "\n" };
+        self.line(format_args!("{gap}{header}"));
+    }
+
+    fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.line(format_args!("{key} = {}", value.into()));
+    }
+
+    fn text(&mut self, key: &str, value: impl Display) {
+        self.set(key, value.to_string());
+    }
+
+    fn texts(&mut self, key: &str, values: &[impl Display]) {
+        self.set(key, values.iter().map(ToString::to_string).collect::<Vec<_>>());
+    }
+
+    fn span(&mut self, key: &str, value: Duration) {
+        self.set(key, span::text(value));
+    }
+
+    fn or_off(&mut self, key: &str, value: Option<String>) {
+        self.set(key, value.unwrap_or_else(|| "off".to_owned()));
+    }
+
+    fn count(&mut self, key: &str, value: usize) {
+        self.set(key, i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("writing to a String cannot fail");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::load;
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn load_text(text: &str) -> Config {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("a temporary file can be written");
+        load(Some(file.path()), std::iter::empty()).expect("valid")
+    }
+
+    fn full() -> Config {
+        let hash = format!("sha256:{}", "4".repeat(64));
+        load_text(&format!(
+            "store.url = \"redis://app:s3cret@cache/1\"\nserver.clock = \"events\"\ntelemetry.log_format = \"json\"\n\
+             [[shop]]\nid = \"a\"\nprogram.activated_at = \"2026-11-22T06:00:00Z\"\n\
+             keys = [{{ role = \"browser\", hash = \"{hash}\", allowed_origins = [\"https://a.example\"] }}]\n\
+             [[shop.endpoint]]\nname = \"m\"\nurl = \"https://m.example/hook?key=s3cret\"\nrate_limit = 5\n\
+             secrets = [\"{SECRET}\"]\nevents = [\"cart.reminder\", \"cart.recovered\"]\n\
+             allow_networks = [\"10.0.0.0/8\"]\n[[shop]]\nid = \"b\"\n"
+        ))
+    }
+
+    #[test]
+    fn no_secret_is_ever_shown() {
+        let config = full();
+        for shown in [effective(&config), format!("{config:?}")] {
+            assert!(!shown.contains(&SECRET[6..]), "{shown}");
+        }
+        let shown = effective(&config);
+        assert!(!shown.contains("s3cret") && shown.contains("redis://app:hidden@cache/1"), "{shown}");
+        assert!(!format!("{:?}", config.store).contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_in_effect() {
+        let config = full();
+        let again = effective(&config)
+            .replace("secrets = [\"hidden\"]", &format!("secrets = [\"{SECRET}\"]"))
+            .replace("?hidden", "?key=s3cret")
+            .replace(":hidden@", ":s3cret@");
+        assert_eq!(format!("{:?}", load_text(&again)), format!("{config:?}"));
+    }
+
+    #[test]
+    fn the_defaults_are_shown_as_they_are() {
+        let defaults = load(None, std::iter::empty()).expect("valid");
+        let again = load_text(&effective(&defaults));
+        assert_eq!(format!("{again:?}"), format!("{defaults:?}"));
+    }
+}

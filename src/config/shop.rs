@@ -1,0 +1,295 @@
+//! `[[shop]]`: its keys, its program and its endpoints.
+//!
+//! Every shop and endpoint arrives here complete, laid over the manual's. Read next: `config/section.rs`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::Url;
+
+use super::load::{key_hash, secret_lines};
+use super::section::Section;
+use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
+use crate::domain::{
+    Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention, RuleSettings, ShopId, Step,
+    StepName, Subscription,
+};
+use crate::webhook::Secret;
+
+const SHOPS_MAX: usize = 1000;
+const KEYS_MAX: usize = 64;
+const ENDPOINTS_MAX: usize = 32;
+const SECRETS_MAX: usize = 8;
+const STEPS_MAX: usize = 20;
+const LIST_MAX: usize = 100;
+
+const DAY: Duration = Duration::from_hours(24);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// What no two of the same list may share.
+#[derive(Default)]
+struct Taken {
+    shops: BTreeSet<ShopId>,
+    keys: BTreeSet<[u8; 32]>,
+}
+
+/// Reads every shop.
+pub(super) fn shops(root: &mut Section<'_>, admin_keys: &[KeyHash]) -> Vec<ShopConfig> {
+    let mut taken = Taken::default();
+    taken.keys.extend(admin_keys.iter().map(|hash| hash.0));
+    let shops = root.each("shop", SHOPS_MAX, |section| shop(section, &mut taken));
+    if shops.is_empty() && root.is_sound("shop") {
+        root.refuse("shop", "must have at least one [[shop]]; leave it out for the default one");
+    }
+    shops
+}
+
+fn shop(section: &mut Section<'_>, taken: &mut Taken) -> ShopConfig {
+    let id = section.text("id", ShopId::parse);
+    if id.as_ref().is_some_and(|id| !taken.shops.insert(id.clone())) {
+        section.refuse("id", "must not be the id of another shop");
+    }
+    let keys = section.each("keys", KEYS_MAX, |section| key(section, taken));
+    let checkout_hosts = section.texts("checkout_hosts", LIST_MAX, host);
+    let mut program = section.inside("program", program);
+    let mut names = BTreeSet::new();
+    section.or_empty("endpoint");
+    let endpoints = section.each("endpoint", ENDPOINTS_MAX, |section| endpoint(section, &mut names));
+    program.subscriptions = subscriptions(&endpoints);
+    ShopConfig { id: id.unwrap_or_else(|| slug(ShopId::parse)), keys, checkout_hosts, program, endpoints }
+}
+
+/// Stands in for a name that could not be read; a configuration with it is never given out.
+fn slug<T, E: std::fmt::Debug>(parse: fn(&str) -> Result<T, E>) -> T {
+    parse("unnamed").expect("a slug is a name")
+}
+
+/// Nothing is queued for a disabled endpoint.
+fn subscriptions(endpoints: &[EndpointConfig]) -> Vec<Subscription> {
+    let enabled = endpoints.iter().filter(|endpoint| !endpoint.disabled);
+    enabled.map(|endpoint| Subscription { endpoint: endpoint.name.clone(), events: endpoint.events }).collect()
+}
+
+fn key(section: &mut Section<'_>, taken: &mut Taken) -> KeyConfig {
+    let role = section.word("role", &[("server", Role::Server), ("browser", Role::Browser)]);
+    let hash = section.text("hash", key_hash);
+    if hash.is_some_and(|hash| !taken.keys.insert(hash.0)) {
+        section.refuse("hash", "must not be the hash of another key: a key has one role in one shop");
+    }
+    section.or_empty("allowed_origins");
+    let allowed_origins = section.texts("allowed_origins", LIST_MAX, origin);
+    match role {
+        Some(Role::Browser) if allowed_origins.is_empty() && section.is_sound("allowed_origins") => {
+            section.refuse("allowed_origins", "must have at least one origin, as everybody can read a browser key");
+        }
+        Some(Role::Server) if !allowed_origins.is_empty() => {
+            section.refuse("allowed_origins", "must be empty: only a browser key is bound to origins");
+        }
+        _ => {}
+    }
+    let hash = hash.unwrap_or(KeyHash([0; 32]));
+    KeyConfig { role: role.unwrap_or(Role::Server), hash, allowed_origins }
+}
+
+/// Reads what a browser sends as `Origin`: exactly, as it is compared exactly.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let is_exact = !text.contains('*')
+        && Url::parse(text)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text);
+    is_exact.then(|| text.to_owned()).ok_or(
+        "must be an origin exactly as browsers send it, such as \"https://shop.example\": no path, no wildcard, and a \
+         port only when it is not the usual one",
+    )
+}
+
+fn host(text: &str) -> Result<String, &'static str> {
+    let plain = format!("https://{text}/");
+    let is_plain = !text.contains('*')
+        && Url::parse(&plain).is_ok_and(|url| url.as_str() == plain && url.host_str() == Some(text));
+    is_plain
+        .then(|| text.to_owned())
+        .ok_or("must be a host name in lower case without scheme, port and path, such as \"shop.example\"")
+}
+
+fn program(section: &mut Section<'_>) -> Program {
+    let activated_at = section.text("activated_at", |text| match text {
+        "off" => Ok(None),
+        _ => Moment::parse(text).map(Some).map_err(|error| format!("{error}, or \"off\"")),
+    });
+    let program = Program {
+        activated_at: activated_at.flatten(),
+        steps: section.each("steps", STEPS_MAX, step),
+        stale_after: section.span("stale_after", SECOND..=30 * DAY),
+        attribution_window: section.span("attribution_window", SECOND..=90 * DAY),
+        idle: section.inside("idle", idle),
+        retention: section.inside("retention", retention),
+        rules: section.inside("rules", rules),
+        subscriptions: Vec::new(),
+    };
+    steps_ascend(section, &program.steps);
+    carts_outlive_their_program(section, &program);
+    program
+}
+
+fn step(section: &mut Section<'_>) -> Step {
+    let channels: Vec<(&str, Channel)> = Channel::ALL.iter().map(|channel| (channel.as_str(), *channel)).collect();
+    Step {
+        name: section.text("name", StepName::parse).unwrap_or_else(|| slug(StepName::parse)),
+        delay: section.span("delay", Duration::ZERO..=30 * DAY),
+        channel: section.word("channel", &channels).unwrap_or(Channel::Email),
+    }
+}
+
+fn steps_ascend(section: &mut Section<'_>, steps: &[Step]) {
+    for (index, step) in steps.iter().enumerate().skip(1) {
+        let at = |key| format!("steps[{index}].{key}");
+        if steps[..index].iter().any(|earlier| earlier.name == step.name) {
+            section.refuse(&at("name"), "must not be the name of an earlier step");
+        }
+        if steps[index - 1].delay >= step.delay {
+            section.refuse(&at("delay"), "must be longer than the delay of the step before");
+        }
+    }
+}
+
+fn idle(section: &mut Section<'_>) -> IdleWindows {
+    let range = SECOND..=30 * DAY;
+    IdleWindows {
+        browse: section.span_or_off("browse", range.clone()),
+        cart: section.span_or_off("cart", range.clone()),
+        contact: section.span_or_off("contact", range.clone()),
+        shipping: section.span_or_off("shipping", range.clone()),
+        payment: section.span_or_off("payment", range),
+    }
+}
+
+fn retention(section: &mut Section<'_>) -> Retention {
+    let range = MINUTE..=3650 * DAY;
+    let retention = Retention {
+        empty: section.span("empty", range.clone()),
+        anonymous: section.span("anonymous", range.clone()),
+        contact: section.span("contact", range.clone()),
+        converted: section.span("converted", range.clone()),
+        tombstone: section.span("tombstone", range),
+    };
+    if retention.anonymous < retention.empty {
+        section.refuse("anonymous", "must not be shorter than empty");
+    }
+    if retention.contact < retention.anonymous {
+        section.refuse("contact", "must not be shorter than anonymous");
+    }
+    retention
+}
+
+/// A cart that is gone can neither be reminded nor recovered.
+fn carts_outlive_their_program(section: &mut Section<'_>, program: &Program) {
+    let idle = &program.idle;
+    let windows = [idle.browse, idle.cart, idle.contact, idle.shipping, idle.payment];
+    let longest = windows.into_iter().flatten().max().unwrap_or_default();
+    let last = program.steps.last().map_or(Duration::ZERO, |step| step.delay + program.stale_after);
+    let contact = program.retention.contact;
+    if contact < longest + last {
+        section.refuse(
+            "retention.contact",
+            "must not be shorter than the longest idle window, the last step's delay and stale_after together",
+        );
+    }
+    if contact < longest + program.attribution_window {
+        section.refuse(
+            "retention.contact",
+            "must not be shorter than the longest idle window and attribution_window together",
+        );
+    }
+}
+
+fn rules(section: &mut Section<'_>) -> RuleSettings {
+    RuleSettings {
+        shipping_cost_percent: section.count("shipping_cost_percent", 1..=1000),
+        unexpected_total_percent: section.count("unexpected_total_percent", 1..=1000),
+        error_window: section.span("error_window", SECOND..=Duration::from_hours(1)),
+    }
+}
+
+fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> EndpointConfig {
+    let name = section.text("name", EndpointName::parse);
+    if name.as_ref().is_some_and(|name| !names.insert(name.clone())) {
+        section.refuse("name", "must not be the name of another endpoint of this shop");
+    }
+    let endpoint = EndpointConfig {
+        name: name.unwrap_or_else(|| slug(EndpointName::parse)),
+        url: section.text("url", endpoint_url).unwrap_or_else(stand_in_url),
+        secrets: secrets(section),
+        events: events(section),
+        timeout: section.span("timeout", SECOND..=30 * SECOND),
+        rate_limit: section.count_or_off("rate_limit", 1..=10_000),
+        disabled: section.flag("disabled"),
+        thin: section.flag("thin"),
+        allow_networks: section.texts("allow_networks", LIST_MAX, network),
+    };
+    let is_guarded = endpoint.url.scheme() == "https" || is_this_machine(&endpoint.url);
+    if !is_guarded && endpoint.allow_networks.is_empty() && section.is_sound("allow_networks") {
+        section.refuse(
+            "url",
+            "must be https; plain http is only for this machine, or for an endpoint with allow_networks",
+        );
+    }
+    endpoint
+}
+
+fn endpoint_url(text: &str) -> Result<Url, &'static str> {
+    let allowed = "must be a complete http:// or https:// address without user, password and fragment";
+    let url = Url::parse(text).map_err(|_| allowed)?;
+    let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (matches!(url.scheme(), "http" | "https") && is_plain).then_some(url).ok_or(allowed)
+}
+
+fn stand_in_url() -> Url {
+    Url::parse("https://unknown.invalid/").expect("a literal URL")
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    text.parse().map_err(|_| "must be an address range such as \"10.0.0.0/8\" or \"127.0.0.1/32\"")
+}
+
+fn events(section: &mut Section<'_>) -> EventSet {
+    let kinds = section.texts("events", EventKind::ALL.len(), |text| {
+        EventKind::parse(text).ok_or_else(|| {
+            let all: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("must be one of {}", all.join(", "))
+        })
+    });
+    if kinds.is_empty() && section.is_sound("events") {
+        section.refuse("events", "must have at least one event; disabled = true sends none");
+    }
+    kinds.into_iter().collect()
+}
+
+fn secrets(section: &mut Section<'_>) -> Vec<Secret> {
+    if !section.has("secrets_file") {
+        let secrets = section.texts("secrets", SECRETS_MAX, Secret::parse);
+        if secrets.is_empty() && section.is_sound("secrets") {
+            section.refuse("secrets", "must have at least one secret: receivers could not tell who sends");
+        }
+        return secrets;
+    }
+    section.forbid("secrets", "must not be there beside secrets_file");
+    let read = section.text("secrets_file", |path| {
+        let lines = secret_lines(path)?;
+        if lines.is_empty() || lines.len() > SECRETS_MAX {
+            return Err(format!("must name a file with 1 to {SECRETS_MAX} secrets, one a line"));
+        }
+        let parsed = lines.iter().enumerate().map(|(index, line)| {
+            Secret::parse(line).map_err(|error| format!("names a file whose secret {}: {error}", index + 1))
+        });
+        parsed.collect()
+    });
+    read.unwrap_or_default()
+}
