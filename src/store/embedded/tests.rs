@@ -1,0 +1,270 @@
+//! What only an embedded store does: folders, locks, restarts, batches, copies. What every store does is tested in
+//! `tests/it/store`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::{Content, Currency, EndpointName, Event, EventKind, Stage, StageSet, State, Tally, TallyKey};
+use crate::store::Version;
+
+const KEY: [u8; 32] = [7; 32];
+
+fn at(seconds: i64) -> Moment {
+    Moment::from_millis(1_790_000_000_000 + seconds * 1_000)
+}
+
+fn folder() -> TempDir {
+    TempDir::new().expect("a temporary folder can be made")
+}
+
+fn open(folder: &Path, now: i64) -> EmbeddedStore {
+    EmbeddedStore::open(folder, KEY, at(now)).expect("the folder is free")
+}
+
+fn refusal(folder: &Path) -> String {
+    match EmbeddedStore::open(folder, KEY, at(0)) {
+        Ok(_) => panic!("it should not open"),
+        Err(StoreError::Unusable(sentence)) => sentence,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+fn shop() -> ShopId {
+    ShopId::parse("shop").expect("a slug")
+}
+
+fn cart(id: &str) -> Cart {
+    Cart {
+        shop: shop(),
+        id: CartId::parse(id).expect("a token"),
+        state: State::Active { stalls_at: Some(at(60)) },
+        stage: Stage::Cart,
+        stages: StageSet(3),
+        content: Content::empty(Currency::parse("EUR").expect("known")),
+        signals: Vec::new(),
+        reasons: Vec::new(),
+        created_at: at(0),
+        last_activity_at: at(0),
+        items_changed_at: at(0),
+        occurred_at: at(0),
+        revision: None,
+        episode_started_at: at(0),
+        abandonments: 0,
+        last_abandonment: None,
+        reminders: Vec::new(),
+        order: None,
+        expires_at: at(1_000),
+    }
+}
+
+fn lane() -> Lane {
+    Lane { shop: shop(), endpoint: EndpointName::parse("mail").expect("a slug") }
+}
+
+fn delivery(cart: &Cart) -> Delivery {
+    let event =
+        Event { kind: EventKind::Abandoned, at: at(1), abandonment: None, step: None, order: None, reason: None };
+    Delivery::new(&cart.shop, &cart.id, &lane().endpoint, event, at(1), at(900))
+}
+
+async fn write(store: &EmbeddedStore, cart: &Cart, outbox: &[Delivery]) -> StoreResult<Committed> {
+    let tallies = [Tally { day: at(0).day(), key: TallyKey("carts".to_owned()), by: 1 }];
+    let commit = Commit {
+        shop: &cart.shop,
+        id: &cart.id,
+        expected: Version::ABSENT,
+        cart: Some(cart),
+        outbox,
+        tallies: &tallies,
+        census: &[],
+        keep: None,
+        now: at(0),
+    };
+    store.commit(commit).await
+}
+
+async fn count(store: &EmbeddedStore) -> i64 {
+    let tallies = store.tallies(&shop(), at(0).day(), at(0).day()).await.expect("readable");
+    tallies.iter().map(|(_, _, n)| n).sum()
+}
+
+const DONE: Committed = Committed::Done { in_flight_until: None };
+
+#[tokio::test]
+async fn a_folder_has_one_process_at_a_time() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let sentence = refusal(folder.path());
+    assert!(sentence.contains("in use by another process"), "{sentence}");
+    drop(store);
+    open(folder.path(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = folder();
+    let path = parent.path().join("a/b");
+    let store = open(&path, 0);
+    assert_eq!(write(&store, &cart("c-1"), &[]).await.expect("writable"), DONE);
+    let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    for file in std::fs::read_dir(&path).expect("readable") {
+        let file = file.expect("readable").path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_store_is_whole_when_opened_again_and_what_was_leased_is_due() {
+    let folder = folder();
+    let (cart, store) = (cart("c-1"), open(folder.path(), 0));
+    let queued = delivery(&cart);
+    write(&store, &cart, std::slice::from_ref(&queued)).await.expect("writable");
+    let claims = store.claim(&lane(), at(10), 10, at(1_000)).await.expect("reachable");
+    store.begin(&claims[0], at(11), at(2_000)).await.expect("reachable").expect("ours");
+    drop(store);
+
+    let store = open(folder.path(), 20);
+    assert_eq!(store.next_due(&lane()).await.expect("reachable"), Some(at(20)), "its holder is gone");
+    let in_flight = store.in_flight_until(&cart.shop, &cart.id, at(21)).await.expect("reachable");
+    assert_eq!(in_flight, Some(at(2_000)), "its bytes may still be on their way");
+    let again = store.claim(&lane(), at(20), 10, at(50)).await.expect("reachable");
+    let begun = store.begin(&again[0], at(21), at(51)).await.expect("reachable").expect("ours");
+    assert_eq!((begun.delivery, begun.cart), (queued, Some(cart)));
+}
+
+#[tokio::test]
+async fn a_thousand_commits_at_once_are_all_true_and_share_their_syncs() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let carts: Vec<Cart> = (0..1_000).map(|n| cart(&format!("c-{n}"))).collect();
+    let commits = join_all(carts.iter().map(|cart| write(&store, cart, &[]))).await;
+    assert!(commits.iter().all(|commit| matches!(commit, Ok(DONE))));
+    assert_eq!(count(&store).await, 1_000);
+    let due = store.due_carts(at(60), 1_000).await.expect("reachable");
+    assert_eq!(due.len(), BATCH_MAX);
+}
+
+#[tokio::test]
+async fn one_that_fails_harms_no_other_in_its_batch() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let broken = store.writer.run(|db| {
+        db.execute("INSERT INTO lanes VALUES ('half', 'done', 0, 0)", [])?;
+        Ok(db.execute("INSERT INTO nowhere VALUES (1)", [])?)
+    });
+    let (one, other) = (cart("c-1"), cart("c-2"));
+    let (before, broken, after) = tokio::join!(write(&store, &one, &[]), broken, write(&store, &other, &[]));
+    assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+    assert!(matches!((before, after), (Ok(DONE), Ok(DONE))));
+    assert_eq!(count(&store).await, 2);
+    assert_eq!(store.lanes().await.expect("reachable"), [], "what it had begun is undone");
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_version_is_refused_and_left_alone() {
+    let folder = folder();
+    drop(open(folder.path(), 0));
+    let file = folder.path().join("cartwake.db");
+    let raise = |to: i64| {
+        let db = Connection::open(&file).expect("it is there");
+        db.execute("UPDATE meta SET value = ? WHERE name = 'schema'", [to]).expect("writable");
+    };
+    raise(99);
+    let sentence = refusal(folder.path());
+    assert!(sentence.contains("later version") && sentence.contains("99"), "{sentence}");
+    raise(1);
+    open(folder.path(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_ours_is_refused() {
+    let folder = folder();
+    std::fs::write(folder.path().join("cartwake.db"), "not a database ".repeat(1_000)).expect("writable");
+    let sentence = refusal(folder.path());
+    assert!(sentence.contains("damaged"), "{sentence}");
+    std::fs::remove_file(folder.path().join("cartwake.db")).expect("it is there");
+    let other = Connection::open(folder.path().join("cartwake.db")).expect("writable");
+    other.execute("CREATE TABLE theirs (x)", []).expect("writable");
+    drop(other);
+    let sentence = refusal(folder.path());
+    assert!(sentence.contains("not made by cartwake"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_copy_made_while_writes_go_on_is_a_store_of_one_moment() {
+    let (folder, ours, theirs) = (folder(), folder(), folder());
+    let store = open(folder.path(), 0);
+    let carts: Vec<Cart> = (0..300).map(|n| cart(&format!("c-{n}"))).collect();
+    let writes = join_all(carts.iter().map(|cart| write(&store, cart, &[])));
+    let (_, copied) = tokio::join!(writes, store.copy_to(ours.path()));
+    copied.expect("copied by the one that writes");
+    let outside = (folder.path().to_owned(), theirs.path().to_owned());
+    let copied = tokio::task::spawn_blocking(move || copy(&outside.0, &outside.1)).await.expect("no panic");
+    copied.expect("copied by another");
+    let again = store.copy_to(ours.path()).await;
+    assert!(matches!(again, Err(StoreError::Unusable(_))), "a copy is never overwritten");
+    drop(store);
+    for (copy, least) in [(ours.path(), 0), (theirs.path(), 300)] {
+        let copy = open(copy, 0);
+        let (counted, listed) = (count(&copy).await, copy.list_carts(None, 1_000).await.expect("readable").carts.len());
+        assert_eq!(usize::try_from(counted).ok(), Some(listed), "of one moment");
+        assert!(listed >= least);
+        assert_eq!(copy.identity_key(), KEY);
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_of_much_deletes_it_all() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let hashes: Vec<IdentifierHash> = (0..120).map(|n| IdentifierHash([n; 16])).collect();
+    for n in 0..10 {
+        let id = cart(&format!("c-{n}")).id;
+        store.enroll(&shop(), &hashes, &id, at(5)).await.expect("writable");
+    }
+    assert_eq!(store.sweep(at(4)).await.expect("reachable"), 0);
+    assert_eq!(store.sweep(at(5)).await.expect("reachable"), 1_200);
+}
+
+#[tokio::test]
+async fn a_store_that_works_has_nothing_to_say() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    assert_eq!(store.check().await.expect("reachable"), Health::default());
+    store.flush().await.expect("reachable");
+    let log = folder.path().join("cartwake.db-wal").metadata().expect("it is there");
+    assert_eq!(log.len(), 0, "a flush moves everything into the file");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_nothing_is_half_written() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let limit = |pages: i64| {
+        store.writer.run_alone(move |db| db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
+    };
+    limit(1).await.expect("it takes the size it has");
+    let mut refused = 0;
+    for n in 0..200 {
+        match write(&store, &cart(&format!("c-{n}")), &[]).await {
+            Ok(_) => {}
+            Err(StoreError::Full) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(refused > 0, "the pages ran out");
+    assert_eq!(count(&store).await, 200 - refused);
+    limit(1_000_000).await.expect("room again");
+    tokio::time::timeout(Duration::from_secs(10), write(&store, &cart("late"), &[]))
+        .await
+        .expect("in time")
+        .expect("room");
+}
