@@ -214,7 +214,7 @@ on_every_store! {
     {
         reopening:
             everything_is_there_after_a_restart,
-            a_lease_outlives_the_process_that_took_it,
+            what_a_dead_process_had_leased_is_due_again,
             the_identity_key_is_made_once,
             a_store_without_writes_opens_again,
             the_longest_overdue_wakes_first,

@@ -83,9 +83,8 @@ pub async fn a_commit_makes_all_of_its_parts_true(store: &dyn Store) {
 pub async fn of_many_commits_at_once_exactly_one_wins(store: &dyn Store) {
     let cart = cart("c-1");
     for round in 0..5 {
-        let writes: Vec<Write> = (0..16)
-            .map(|n| Write::of(&cart_waking("c-1", at(100 + n))).over(round).counts("carts", 1))
-            .collect();
+        let writes: Vec<Write> =
+            (0..16).map(|n| Write::of(&cart_waking("c-1", at(100 + n))).over(round).counts("carts", 1)).collect();
         let results = futures_util::future::join_all(writes.iter().map(|write| write.to(store))).await;
         let winners: Vec<usize> = (0..16).filter(|&n| results[n] != Committed::Conflict).collect();
         let [winner] = winners[..] else { panic!("round {round}: {winners:?} won") };

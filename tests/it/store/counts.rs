@@ -54,11 +54,8 @@ pub async fn the_census_moves_with_the_carts(store: &dyn Store) {
     Write::of(&theirs).moves(StateName::Active, 1).done(store).await;
     let moved = Write::of(&cart("c-1")).over(1).moves(StateName::Active, -1).moves(StateName::Abandoned, 1);
     moved.done(store).await;
-    let expected = [
-        (theirs.shop, StateName::Active, 1),
-        (shop(), StateName::Active, 4),
-        (shop(), StateName::Abandoned, 1),
-    ];
+    let expected =
+        [(theirs.shop, StateName::Active, 1), (shop(), StateName::Active, 4), (shop(), StateName::Abandoned, 1)];
     assert_eq!(census(store).await, expected);
 }
 
