@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::app::random_bytes;
+use crate::app::{environment, random_bytes};
 use crate::config::{self, Role};
 use crate::store::embedded;
 use crate::webhook::Secret;
@@ -16,7 +16,7 @@ use crate::{api, keys};
 /// Prints the effective configuration with secrets hidden, or every problem at once.
 #[must_use]
 pub fn check_config(file: Option<&Path>) -> ExitCode {
-    let (text, code) = match config::load(file, std::env::vars()) {
+    let (text, code) = match config::load(file, environment()) {
         Ok(config) => (config::effective(&config), ExitCode::SUCCESS),
         Err(problems) => (format!("{problems}\n"), ExitCode::FAILURE),
     };
@@ -56,7 +56,7 @@ pub fn print_openapi() {
 /// # Errors
 /// When the configuration does not say where to ask.
 pub async fn healthcheck(file: Option<&Path>) -> Result<ExitCode> {
-    let config = config::load(file, std::env::vars()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let config = config::load(file, environment()).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let mut address = config.server.ops_listen;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

@@ -197,3 +197,8 @@ pub fn random_bytes() -> Result<[u8; 32]> {
     Ok(bytes)
 }
 
+
+/// The environment, without what is not text: nothing of ours can be in there.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

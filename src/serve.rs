@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::app::{App, random_bytes};
+use crate::app::{App, environment, random_bytes};
 use crate::config::{self, Config, StoreUrl};
 use crate::first_start::{self, FirstKeys};
 use crate::keys;
@@ -26,7 +26,7 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the configuration does not hold, or what it names cannot be used.
 pub async fn serve(file: Option<&Path>) -> Result<ExitCode> {
-    let mut config = match config::load(file, std::env::vars()) {
+    let mut config = match config::load(file, environment()) {
         Ok(config) => config,
         Err(problems) => bail!("the configuration does not hold:\n{problems}"),
     };
@@ -114,7 +114,7 @@ fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
 }
 
 fn reload(app: &mut App, file: Option<&Path>, first: Option<&FirstKeys>) {
-    let result = config::load(file, std::env::vars()).map_err(|problems| problems.to_string()).and_then(|mut config| {
+    let result = config::load(file, environment()).map_err(|problems| problems.to_string()).and_then(|mut config| {
         if let Some(first) = first {
             use_keys(&mut config, first);
         }

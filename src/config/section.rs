@@ -152,16 +152,15 @@ impl<'r> Section<'r> {
     /// Reads a span; a wrong one reads as the shortest allowed.
     pub(super) fn span(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Duration {
         let allowed = spans(&range);
-        let parsed = self.text(key, |text| span::parse(text).filter(|s| range.contains(s)).ok_or(allowed));
-        parsed.unwrap_or(*range.start())
+        self.value(key, Shape::Text, |value| within(&value, &range).ok_or(allowed)).unwrap_or(*range.start())
     }
 
     /// Reads a span or `"off"`.
     pub(super) fn span_or_off(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let allowed = format!("{}, or \"off\"", spans(&range));
-        self.text(key, |text| match text {
-            "off" => Ok(None),
-            _ => span::parse(text).filter(|s| range.contains(s)).map(Some).ok_or(allowed),
+        self.value(key, Shape::Text, |value| match value.as_str() {
+            Some("off") => Ok(None),
+            _ => within(&value, &range).map(Some).ok_or(allowed),
         })
         .flatten()
     }
@@ -223,6 +222,10 @@ fn list(value: Value, max: usize) -> Option<Vec<Value>> {
 
 fn whole<N: Count>(value: &Value, range: &RangeInclusive<N>) -> Option<N> {
     value.as_integer().and_then(|number| N::try_from(number).ok()).filter(|number| range.contains(number))
+}
+
+fn within(value: &Value, range: &RangeInclusive<Duration>) -> Option<Duration> {
+    value.as_str().and_then(span::parse).filter(|span| range.contains(span))
 }
 
 fn spans(range: &RangeInclusive<Duration>) -> String {

@@ -15,7 +15,7 @@ use crate::domain::{
     Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention, RuleSettings, ShopId, Step,
     StepName, Subscription,
 };
-use crate::webhook::Secret;
+use crate::webhook::{AddressPolicy, Secret};
 
 const SHOPS_MAX: usize = 1000;
 const KEYS_MAX: usize = 64;
@@ -73,7 +73,7 @@ fn subscriptions(endpoints: &[EndpointConfig]) -> Vec<Subscription> {
 }
 
 fn key(section: &mut Section<'_>, taken: &mut Taken) -> KeyConfig {
-    let role = section.word("role", &[("server", Role::Server), ("browser", Role::Browser)]);
+    let role = section.word("role", &[("server", Role::Server), ("browser", Role::Browser), ("admin", Role::Admin)]);
     let hash = section.text("hash", key_hash);
     if hash.is_some_and(|hash| !taken.keys.insert(hash.0)) {
         section.refuse("hash", "must not be the hash of another key: a key has one role in one shop");
@@ -84,7 +84,7 @@ fn key(section: &mut Section<'_>, taken: &mut Taken) -> KeyConfig {
         Some(Role::Browser) if allowed_origins.is_empty() && section.is_sound("allowed_origins") => {
             section.refuse("allowed_origins", "must have at least one origin, as everybody can read a browser key");
         }
-        Some(Role::Server) if !allowed_origins.is_empty() => {
+        Some(Role::Server | Role::Admin) if !allowed_origins.is_empty() => {
             section.refuse("allowed_origins", "must be empty: only a browser key is bound to origins");
         }
         _ => {}
@@ -228,12 +228,8 @@ fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> En
         thin: section.flag("thin"),
         allow_networks: section.texts("allow_networks", LIST_MAX, network),
     };
-    let is_guarded = endpoint.url.scheme() == "https" || is_this_machine(&endpoint.url);
-    if !is_guarded && endpoint.allow_networks.is_empty() && section.is_sound("allow_networks") {
-        section.refuse(
-            "url",
-            "must be https; plain http is only for this machine, or for an endpoint with allow_networks",
-        );
+    if section.is_sound("allow_networks") {
+        reachable(section, &endpoint);
     }
     endpoint
 }
@@ -249,10 +245,15 @@ fn stand_in_url() -> Url {
     Url::parse("https://unknown.invalid/").expect("a literal URL")
 }
 
-fn is_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+/// What the sender would refuse at every attempt is refused here.
+fn reachable(section: &mut Section<'_>, endpoint: &EndpointConfig) {
+    let policy = AddressPolicy { allow: endpoint.allow_networks.clone() };
+    if let Err(refused) = policy.vet_literal(&endpoint.url) {
+        section.refuse("url", refused.to_string());
+    }
+    if endpoint.url.scheme() == "http" && endpoint.allow_networks.is_empty() {
+        section.refuse("url", "must be https; plain http is only for a network of yours, named in allow_networks");
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {

@@ -47,6 +47,7 @@ fn a_shop_and_an_endpoint_say_only_what_differs() {
         [[shop.endpoint]]
         name = "off"
         url = "http://127.0.0.1:9/"
+        allow_networks = ["127.0.0.0/8"]
         secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
         disabled = true
         "#,
@@ -82,7 +83,7 @@ fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
         id = "b"
         keys = [
             { role = "browser", hash = "sha256:2222222222222222222222222222222222222222222222222222222222222222" },
-            { role = "admin", hash = "s3cret" },
+            { role = "s3cret", hash = "s3cret" },
         ]
         checkout_hosts = ["https://shop.example"]
         [shop.program]
@@ -168,5 +169,24 @@ fn a_key_and_an_origin_are_exact() {
     assert!(with("https://shop.example").is_ok() && with("http://localhost:3000").is_ok());
     for bad in ["*", "https://shop.example/", "https://shop.example:443", "shop.example", "https://*.example", "null"] {
         assert_eq!(paths(with(bad)), ["shop[0].keys[0].allowed_origins[0]"], "{bad}");
+    }
+}
+
+#[test]
+fn an_address_that_no_send_may_dial_is_refused_at_the_start() {
+    let with = |url: &str, networks: &str| {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        load_text(&format!(
+            "[[shop]]\nid = \"a\"\n[[shop.endpoint]]\nname = \"m\"\nurl = \"{url}\"\nsecrets = [\"{secret}\"]\n\
+             allow_networks = [{networks}]"
+        ))
+    };
+    assert!(with("https://mailer.example/", "").is_ok());
+    assert!(with("http://localhost:9/", "\"127.0.0.0/8\"").is_ok());
+    for bad in ["http://mailer.example/", "http://localhost:9/", "https://10.1.2.3/", "https://[::1]/"] {
+        assert_eq!(paths(with(bad, "")), ["shop[0].endpoint[0].url"], "{bad}");
+    }
+    for bad in ["mailer", "//m.example", "ftp://m.example", "https://u:p@m.example", "https://m.example/#a"] {
+        assert_eq!(paths(with(bad, "\"127.0.0.0/8\"")), ["shop[0].endpoint[0].url"], "{bad}");
     }
 }
