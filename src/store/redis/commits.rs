@@ -9,6 +9,7 @@ use redis::{Cmd, Value};
 
 use super::keys::{Shard, Subject, cart_member, census_field, delivery_member};
 use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL};
+use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Day, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
@@ -94,7 +95,7 @@ impl RedisStore {
             call.arg(census_field(shop, moved.state)).arg(moved.by);
         }
         for delivery in commit.outbox {
-            call.arg(record::encode_delivery(delivery)).arg(delivery_member(&delivery.id, &delivery.cart));
+            call.arg(write_delivery(delivery, None)).arg(delivery_member(&delivery.id, &delivery.cart));
             call.arg(score(delivery.due_at));
         }
         committed(self.redis.run(script, &call).await?)

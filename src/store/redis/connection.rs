@@ -90,7 +90,7 @@ impl Connections {
     }
 
     async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        self.exchange(async |mut connection| connection.send_packed_command(command).await).await
+        self.exchange(async |mut connection| connection.send_packed_command(command).await?.extract_error()).await
     }
 
     async fn send_all(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
@@ -198,8 +198,5 @@ fn refused(error: RedisError) -> StoreError {
 }
 
 fn parse<T: FromRedisValue>(reply: Value) -> StoreResult<T> {
-    match reply {
-        Value::ServerError(error) => Err(refused(error.into())),
-        reply => redis::from_redis_value(reply).map_err(|error| StoreError::Unavailable(error.into())),
-    }
+    redis::from_redis_value(reply).map_err(|error| StoreError::Unavailable(error.into()))
 }

@@ -24,13 +24,13 @@ impl RedisStore {
 
     /// Has the lane in the set of lanes before anything is in the lane, so that nothing waits where nobody looks.
     pub(super) async fn know_lane(&self, lane: &Lane) -> StoreResult<()> {
-        let knows = |lane| self.lanes.read().unwrap_or_else(PoisonError::into_inner).contains(lane);
-        if knows(lane) {
+        let is_known = |lane| self.lanes.read().unwrap_or_else(PoisonError::into_inner).contains(lane);
+        if is_known(lane) {
             return Ok(());
         }
-        let known = self.all_lanes().await?;
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner).extend(known);
-        if !knows(lane) {
+        let lanes = self.all_lanes().await?;
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).extend(lanes);
+        if !is_known(lane) {
             let mut call = WRITE.on(&[LANES]);
             call.arg("SADD").arg(lane_member(lane));
             self.redis.run::<()>(&WRITE, &call).await?;
@@ -85,7 +85,7 @@ impl RedisStore {
 
     pub(super) async fn stop_lane(&self, pause: &Pause) -> StoreResult<()> {
         let mut call = WRITE.on(&[PAUSES]);
-        call.arg("HSETNX").arg(lane_member(&pause.lane)).arg(format!("{} {}", pause.since.millis(), pause.why));
+        call.arg("HSET").arg(lane_member(&pause.lane)).arg(format!("{} {}", pause.since.millis(), pause.why));
         self.redis.run(&WRITE, &call).await
     }
 

@@ -65,7 +65,8 @@ impl Meta {
     }
 
     fn write(&self) -> String {
-        let identity: String = self.identity_key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
+        let identity: String = self.identity_key.iter().flat_map(hex).collect();
         format!("schema={} shards={} made_at={} identity={identity}", self.schema, self.shards, self.made_at.millis())
     }
 

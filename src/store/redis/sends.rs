@@ -10,7 +10,7 @@ use super::keys::{Shard, delivery_member};
 use super::script::{BEGIN, RELEASE, SETTLE};
 use super::{RedisStore, life_ms, score};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
-use crate::store::{Begun, Claim, Settled, Settlement, StoreResult, record};
+use crate::store::{Begun, Claim, Settled, Settlement, StoreError, StoreResult, record};
 
 /// A send mark is over at its lease; Redis may forget it this much later.
 const SEND_SLACK: Duration = Duration::from_hours(1);
@@ -33,7 +33,7 @@ impl RedisStore {
         let Some((delivery, cart_record)) = begun else { return Ok(None) };
         Ok(Some(Begun {
             claim: Claim { until: Moment::from_millis(score(until)), ..claim.clone() },
-            delivery: record::decode_delivery(&delivery)?,
+            delivery: read_delivery(&delivery)?.0,
             cart: cart_record.map(|bytes| read_cart(shop, cart, &bytes)).transpose()?,
         }))
     }
@@ -62,22 +62,14 @@ impl RedisStore {
 
         let mut call = SETTLE.on(&keys);
         call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(claim.delivery.as_str());
-        call.arg(record::encode_delivery(delivery));
-        let is_dead = match delivery.status {
-            Status::Pending => {
-                call.arg(score(delivery.due_at)).arg(0);
-                false
-            }
-            Status::Dead(_) => {
-                call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
-                true
-            }
-            Status::Delivered | Status::Suppressed(_) => {
-                call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
-                false
-            }
-        };
-        if is_dead {
+        let ended = delivery.status.is_final();
+        call.arg(write_delivery(delivery, ended.then_some(keep_until)));
+        if ended {
+            call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
+        } else {
+            call.arg(score(delivery.due_at)).arg(0);
+        }
+        if matches!(delivery.status, Status::Dead(_)) {
             call.arg(score(keep_until));
         } else {
             call.arg("");
@@ -95,9 +87,13 @@ impl RedisStore {
     ) -> StoreResult<Option<Delivery>> {
         let key = self.shards.of(shop, cart.as_str()).delivery(id);
         let bytes: Option<Vec<u8>> = self.redis.read(redis::cmd("GET").arg(key)).await?;
-        let delivery = bytes.map(|bytes| record::decode_delivery(&bytes)).transpose()?;
+        let Some((delivery, keep_until)) = bytes.map(|bytes| read_delivery(&bytes)).transpose()? else {
+            return Ok(None);
+        };
+        let is_over = keep_until.is_some_and(|until| self.latest_at().is_some_and(|now| until <= now));
         // The shard holds those of other carts, too.
-        Ok(delivery.filter(|delivery| delivery.shop == *shop && delivery.cart == *cart))
+        let is_its = delivery.shop == *shop && delivery.cart == *cart;
+        Ok((is_its && !is_over).then_some(delivery))
     }
 
     /// The latest moment known, as the end of a range of scores.
@@ -108,6 +104,19 @@ impl RedisStore {
     fn shard_of(&self, claim: &Claim) -> Shard {
         self.shards.of(&claim.lane.shop, claim.cart.as_str())
     }
+}
+
+/// 8 bytes of the moment it is kept until, 0 for one that has not ended, and the stored form.
+pub(super) fn write_delivery(delivery: &Delivery, keep_until: Option<Moment>) -> Vec<u8> {
+    let mut bytes = keep_until.map_or(0, Moment::millis).to_be_bytes().to_vec();
+    bytes.extend(record::encode_delivery(delivery));
+    bytes
+}
+
+fn read_delivery(bytes: &[u8]) -> StoreResult<(Delivery, Option<Moment>)> {
+    let (head, record) = bytes.split_first_chunk().ok_or(StoreError::Corrupt { what: "delivery" })?;
+    let keep_until = Some(i64::from_be_bytes(*head)).filter(|&until| until != 0).map(Moment::from_millis);
+    Ok((record::decode_delivery(record)?, keep_until))
 }
 
 fn settled(reply: i64) -> Settled {

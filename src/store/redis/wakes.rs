@@ -10,7 +10,7 @@ use super::keys::{Shard, cart_member, parse_cart_member};
 use super::script::WRITE;
 use super::{RedisStore, score};
 use crate::domain::{Cart, CartId, Moment, ShopId};
-use crate::store::{BATCH_MAX, Page, StoreError, StoreResult};
+use crate::store::{BATCH_MAX, Page, StoreResult};
 
 /// A member of a sorted set, and its score in ms.
 pub(super) type Scored = (String, i64);
@@ -58,10 +58,9 @@ impl RedisStore {
     }
 
     pub(super) async fn page_of_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {
-        let mut place = match cursor {
-            Some(text) => Place::parse(text).ok_or_else(no_cursor)?,
-            None => Place { shard: 0, at: None, skip: 0 },
-        };
+        let start = Place { shard: 0, at: None, skip: 0 };
+        // What is no cursor of ours is an end, so that nobody pages in circles.
+        let Some(mut place) = cursor.map_or(Some(start), Place::parse) else { return Ok(Page::default()) };
         let limit = limit.max(1);
         let mut page = Page::default();
         let mut listed = 0;
@@ -112,10 +111,6 @@ pub(super) fn due(key: &str, now: Moment, skip: usize, count: usize) -> Cmd {
 /// How many to look at in each shard, to find the `limit` longest overdue of all without reading `limit` from each.
 pub(super) fn first_look(limit: usize, shards: usize) -> usize {
     limit.min((2 * limit.div_ceil(shards)).max(4)).min(BATCH_MAX)
-}
-
-fn no_cursor() -> StoreError {
-    StoreError::Unusable("That is no cursor of this list; begin again without one.".to_owned())
 }
 
 /// Where in the list of carts: a shard, a score in it, and how many of that score are behind us.
