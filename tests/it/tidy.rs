@@ -20,16 +20,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("webhook", &["domain"]),
     ("metrics", &["domain", "store"]),
-    ("config", &["domain", "webhook"]),
+    ("config", &["domain", "keys", "store", "telemetry", "webhook"]),
+    ("keys", &["config"]),
     ("telemetry", &["config"]),
     ("engine", &["domain", "store", "webhook", "clock", "metrics"]),
-    ("api", &["engine", "store", "domain", "config", "metrics", "clock"]),
+    ("api", &["engine", "store", "domain", "config", "keys", "metrics", "clock"]),
     ("intake", &["engine", "store", "domain", "config", "metrics", "clock"]),
-    ("demo", &["api", "app", "clock", "config", "domain", "webhook"]),
-    (
-        "app",
-        &["api", "clock", "config", "demo", "domain", "engine", "intake", "metrics", "store", "telemetry", "webhook"],
-    ),
+    ("app", &["api", "clock", "config", "domain", "engine", "intake", "metrics", "store", "webhook"]),
+    ("first_start", &["config", "keys"]),
+    ("serve", &["app", "config", "first_start", "keys", "store", "telemetry"]),
+    ("admin", &["api", "app", "config", "keys", "store", "webhook"]),
+    ("replay", &[]),
+    ("demo", &["app", "clock", "config", "domain", "keys", "replay", "webhook"]),
 ];
 
 /// Crates that only these rooms may name. `tests` modules may name what they like.
@@ -38,17 +40,17 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_cors", &["api", "app"]),
     ("redis", &["store"]),
     ("rusqlite", &["store"]),
-    ("reqwest", &["webhook", "config", "demo", "main"]),
+    ("reqwest", &["webhook", "config", "engine", "admin", "demo", "replay"]),
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),
     ("hmac", &["webhook", "engine", "config"]),
     ("prometheus", &["metrics"]),
-    ("clap", &["main"]),
-    ("indicatif", &["demo", "main"]),
-    ("comfy_table", &["demo", "main"]),
+    ("clap", &["main", "demo", "replay"]),
+    ("indicatif", &["demo", "replay"]),
+    ("comfy_table", &["demo", "replay"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["telemetry", "app", "main"]),
-    ("getrandom", &["app", "main", "config", "demo"]),
+    ("getrandom", &["admin", "app", "demo", "keys", "serve"]),
 ];
 
 /// All that the domain may name besides itself.

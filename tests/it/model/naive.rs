@@ -44,7 +44,7 @@ impl<'a> Known<'a> {
         let begins = match what {
             What::Snapshot { .. } => true,
             What::Order(news) => matches!(news.status, OrderStatus::Paid | OrderStatus::Pending),
-            _ => false,
+            What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => false,
         };
         let mut known = Self {
             program,
