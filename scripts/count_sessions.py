@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Counts recorded shopping sessions by the product's written rules, straight from the raw files.
+
+    count_sessions.py ecom|snowplow SRC_DIR
+
+This is the second opinion on what the service counts after a replay. It shares no code with the service nor with
+convert_sessions.py, and works session by session on plain seconds instead of event by event on a clock.
+
+The rules, as docs/ARCHITECTURE.md and the default configuration state them:
+- a session's cart exists from its first cart, checkout or order event; other events before that are nobody's;
+- a stage is entered once for each cart; the cart is in the stage that the newest cart event says, also backwards;
+- every event of the session after its cart exists is activity. A cart that has lines is abandoned when the window of
+  its stage (cart 60 min, contact 30, shipping 30, payment 20) passes without activity; an event at the very end of
+  the window is in time. Later activity resumes the cart, and the next silence is another abandonment;
+- a paid order closes the cart: recovered when it follows the last abandonment by at most 7 days, else organic. An
+  order that comes first makes a closed cart. Nothing re-opens a closed cart;
+- the reason of an abandonment comes from the signals since the cart was made or last resumed: a failed payment gives
+  payment_error; else an error at most 60 s before the last activity gives technical_error; else it is unknown.
+
+Prints JSON whose `tallies` have the names of the service's own.
+"""
+
+import collections
+import csv
+import datetime
+import gzip
+import io
+import json
+import os
+import sys
+
+WINDOW = {"cart": 60 * 60, "contact": 30 * 60, "shipping": 30 * 60, "payment": 20 * 60}
+ATTRIBUTION = 7 * 24 * 3600
+ERROR_WINDOW = 60
+INCIDENTS = {"payment_error": ("2024-05-19", "2024-06-08"), "technical_error": ("2024-04-09", "2024-05-09")}
+
+
+def table(*path):
+    name = os.path.join(*path)
+    with open(name, "rb") as file:
+        data = file.read()
+    if name.endswith(".gz"):
+        data = gzip.decompress(data)
+    return list(csv.DictReader(io.StringIO(data.decode())))
+
+
+def seconds(text):
+    text = text.strip().removesuffix(" UTC").removesuffix("+00:00")
+    form = "%Y-%m-%d %H:%M:%S.%f" if "." in text else "%Y-%m-%d %H:%M:%S"
+    return datetime.datetime.strptime(text, form).replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+def day(at):
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
+def walk(events):
+    """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, other."""
+    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0}
+    stage = last = None
+    lines, failed, errors = 0, [], []
+    left_at = left_last = None
+
+    def silence(until):
+        """Notes an abandonment when the cart's window ended before `until`."""
+        nonlocal left_at, left_last
+        if left_at is not None or not lines:
+            return
+        end = last + WINDOW[stage]
+        story["exact"] += until == end
+        if end < until:
+            if failed:
+                why = "payment_error"
+            elif errors and last - errors[-1] <= ERROR_WINDOW:
+                why = "technical_error"
+            else:
+                why = "unknown"
+            story["abandonments"].append((stage, why, end))
+            left_at = left_last = end
+
+    for at, kind, detail in events:
+        if last is None and kind not in ("stage", "order"):
+            continue
+        if stage is not None:
+            silence(at)
+        if kind == "order":
+            recovered = left_last is not None and left_last <= at <= left_last + ATTRIBUTION
+            story["converted"] = "recovered" if recovered else "organic"
+            return story
+        if left_at is not None:
+            story["resumed"] += 1
+            left_at, failed, errors = None, [], []
+        if kind == "stage":
+            stage, lines = detail
+            if stage not in story["stages"]:
+                story["stages"].append(stage)
+        elif kind == "failed":
+            failed.append(at)
+        elif kind == "error":
+            errors.append(at)
+        last = at
+    if last is None:
+        return None
+    silence(float("inf"))
+    return story
+
+
+def ecom_sessions(source):
+    meaning = {"add_to_cart": ("stage", ("cart", 1)), "cart": ("stage", ("cart", 1)),
+               "shipping_details": ("stage", ("shipping", 1)), "payment_details": ("stage", ("payment", 1)),
+               "purchase": ("order", None), "payment_error": ("failed", None), "checkout_bug": ("error", None)}
+    sessions = collections.defaultdict(list)
+    for row in table(source, "events.csv.gz"):
+        kind, detail = meaning.get(row["event"], ("other", None))
+        sessions[row["session_id"]].append((seconds(row["timestamp"]), kind, detail))
+    return {name: sorted(events, key=lambda e: e[0]) for name, events in sessions.items()}
+
+
+def snowplow_sessions(source):
+    context = "com_snowplowanalytics_snowplow_{}.csv"
+
+    def joined(name):
+        found = collections.defaultdict(list)
+        for row in table(source, "source", context.format(name)):
+            found[row["root_id"]].append(row)
+        return found
+
+    actions, products = joined("ecommerce_action_1"), joined("ecommerce_product_1")
+    steps, clients = joined("ecommerce_checkout_step_1"), joined("client_session_1")
+    raw = collections.defaultdict(list)
+    for row in table(source, "source", "snowplow_ecommerce_events.csv.gz"):
+        session = row["domain_sessionid"] or clients[row["event_id"]][0]["session_id"]
+        raw[session].append((seconds(row["derived_tstamp"]), row["event_id"]))
+    sessions = {}
+    for name, events in raw.items():
+        inside, told = set(), []
+        for at, event in sorted(events, key=lambda e: e[0]):
+            action = actions[event][0]["type"] if event in actions else ""
+            named = {product["id"] for product in products.get(event, [])}
+            if action == "add_to_cart":
+                inside |= named
+            if action == "remove_from_cart":
+                inside -= named
+            if action in ("add_to_cart", "remove_from_cart"):
+                told.append((at, "stage", ("cart", len(inside))))
+            elif action == "checkout_step":
+                number = int(steps[event][0]["step"])
+                stage = "contact" if number == 1 else "shipping" if number == 2 else "payment"
+                told.append((at, "stage", (stage, len(inside))))
+            elif action == "transaction":
+                told.append((at, "order", None))
+            else:
+                told.append((at, "other", None))
+        sessions[name] = told
+    return sessions
+
+
+def summary(sessions):
+    stories = {name: story for name, events in sessions.items() if (story := walk(events))}
+    tally = collections.Counter()
+    reasons, inside, outside = collections.Counter(), collections.Counter(), collections.Counter()
+    for story in stories.values():
+        tally["carts"] += 1
+        tally["resumed"] += story["resumed"]
+        for stage in story["stages"]:
+            tally[f"stage_entered/{stage}"] += 1
+        for stage, why, at in story["abandonments"]:
+            tally[f"abandonments/{stage}"] += 1
+            tally[f"reasons/{stage}/{why}/{'none' if why == 'unknown' else 'inferred_hard'}"] += 1
+            reasons[why] += 1
+            if why in INCIDENTS:
+                first, final = INCIDENTS[why]
+                (inside if first <= day(at) <= final else outside)[why] += 1
+        if story["converted"]:
+            tally[f"conversions/{story['converted']}"] += 1
+    total = lambda prefix: sum(count for key, count in tally.items() if key.startswith(prefix))
+    return stories, {
+        "carts": tally["carts"],
+        "converted": total("conversions/"),
+        "abandonments": total("abandonments/"),
+        "carts_abandoned_at_least_once": sum(1 for story in stories.values() if story["abandonments"]),
+        "resumed": tally["resumed"],
+        "reasons": dict(sorted(reasons.items())),
+        "incident_windows": {why: {"days": "..".join(INCIDENTS[why]), "inside": inside[why], "outside": outside[why]}
+                             for why in INCIDENTS},
+        "events_exactly_at_the_end_of_a_window": sum(story["exact"] for story in stories.values()),
+        "orders_before_any_cart_event": sum(1 for story in stories.values() if story["converted"] and not story["stages"]),
+        "tallies": dict(sorted(tally.items())),
+    }
+
+
+def sessions_sharing_a_browser(source, stories):
+    """Carts of one browser could settle one another; the count takes each by itself, so there must be none."""
+    clients = {row["root_id"]: row for row in table(source, "source", "com_snowplowanalytics_snowplow_client_session_1.csv")}
+    browsers = collections.defaultdict(set)
+    for row in table(source, "source", "snowplow_ecommerce_events.csv.gz"):
+        client = clients.get(row["event_id"], {})
+        session = row["domain_sessionid"] or client["session_id"]
+        if session in stories:
+            browsers[row["domain_userid"] or client.get("user_id", session)].add(session)
+    return sum(len(sessions) for sessions in browsers.values() if len(sessions) > 1)
+
+
+def against_the_tracker(source, stories):
+    """The tracker calls a session abandoned when it saw more carts created than transacted in it."""
+    rows = {row["domain_sessionid"]: row["session_cart_abandoned"].lower()
+            for row in table(source, "default", "snowplow_ecommerce_sessions_expected.csv")
+            if row["session_cart_abandoned"]}
+    ours = {name: bool(story["abandonments"]) for name, story in stories.items()}
+    differ = {}
+    for name, story in stories.items():
+        theirs = rows.get(name) == "true"
+        if theirs == ours[name]:
+            continue
+        if story["converted"]:
+            why = "bought in the session; the tracker judges each further cart by itself, here an order closes the session's cart"
+        elif theirs:
+            why = "the shopper emptied the cart; without lines there is nothing to abandon"
+        else:
+            why = "left with lines in the cart; the tracker missed its creation, for the event names its product twice and its sums disagree"
+        differ.setdefault(why, []).append(name[:12])
+    return {
+        "sessions_with_a_cart": len(rows),
+        "abandoned_by_the_tracker": sum(value == "true" for value in rows.values()),
+        "abandoned_here": sum(ours.values()),
+        "same_sessions": sorted(rows) == sorted(stories),
+        "differences": differ,
+    }
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("ecom", "snowplow"):
+        sys.exit(__doc__)
+    sessions = {"ecom": ecom_sessions, "snowplow": snowplow_sessions}[sys.argv[1]](sys.argv[2])
+    stories, counted = summary(sessions)
+    if sys.argv[1] == "snowplow":
+        counted["carts_sharing_a_browser"] = sessions_sharing_a_browser(sys.argv[2], stories)
+        counted["against_the_tracker"] = against_the_tracker(sys.argv[2], stories)
+        del counted["incident_windows"]
+    print(json.dumps(counted, indent=1))
+
+
+if __name__ == "__main__":
+    main()
