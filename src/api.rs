@@ -1,0 +1,151 @@
+//! The way in by HTTP: carts, signals, reasons and orders on one listener, operations on another.
+//!
+//! - Writes go through the engine, reads straight to the store. Nothing here knows a rule of the state machine.
+//! - A caller is known before its body is read; a body is read within bounds; what is invalid ends in a list of faults.
+//! - Every error is a problem (`api/problem.rs`), the framework's own included.
+//!
+//! The tables below are the whole surface. Read next: `api/carts.rs`, then `api/body.rs`.
+
+mod access;
+mod auth;
+mod body;
+mod call;
+mod cart_body;
+mod cart_check;
+mod cart_view;
+mod carts;
+mod clock;
+mod cors;
+mod dismiss;
+mod endpoints;
+mod envelope;
+mod faults;
+mod fields;
+mod json;
+mod observe;
+mod openapi;
+mod ops;
+mod orders;
+mod problem;
+mod query;
+mod readiness;
+mod reasons;
+mod receipt;
+mod signals;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, to};
+use actix_web::{App, Error, Resource};
+
+pub use self::access::Access;
+pub use self::faults::Fault;
+pub use self::openapi::openapi_json;
+pub use self::problem::{Kind, PROBLEM_JSON, Problem};
+pub use self::readiness::{Beat, Check, Readiness, Report};
+use crate::config::ClockKind;
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+
+/// What all handlers share. Made once, outside the server factory, which runs for every worker.
+pub struct ApiState {
+    pub engine: Arc<Engine>,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+    /// Replaced whole on a reload.
+    pub access: SharedAccess,
+    pub body_bytes_max: usize,
+    pub clock: ClockKind,
+}
+
+/// The access in force.
+pub type SharedAccess = Arc<RwLock<Arc<Access>>>;
+
+impl ApiState {
+    /// The access in force now.
+    #[must_use]
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another access in force.
+    pub fn set_access(&self, access: Access) {
+        *self.access.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(access);
+    }
+}
+
+/// The routes of the cart API.
+pub fn configure_api(routes: &mut ServiceConfig) {
+    routes
+        .service(at("/v1/carts", "GET").route(get().to(carts::list)))
+        .service(
+            at("/v1/carts/{cart_id}", "GET, PUT, PATCH, DELETE")
+                .route(put().to(carts::put))
+                .route(patch().to(carts::patch))
+                .route(get().to(carts::get))
+                .route(delete().to(carts::delete)),
+        )
+        .service(at("/v1/carts/{cart_id}/signals", "POST").route(post().to(signals::post)))
+        .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
+        .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
+        .service(at("/v1/orders", "POST").route(post().to(orders::post)))
+        .service(at("/openapi.json", "GET").route(get().to(openapi::get)))
+        .default_service(to(observe::not_found));
+}
+
+/// The routes of operations.
+pub fn configure_ops(routes: &mut ServiceConfig) {
+    routes
+        .service(at("/healthz", "GET").route(get().to(ops::healthz)))
+        .service(at("/readyz", "GET").route(get().to(ops::readyz)))
+        .service(at("/metrics", "GET").route(get().to(ops::metrics)))
+        .service(at("/v1/endpoints", "GET").route(get().to(endpoints::list)))
+        .service(at("/v1/endpoints/{shop}/{name}/pause", "POST").route(post().to(endpoints::pause)))
+        .service(at("/v1/endpoints/{shop}/{name}/resume", "POST").route(post().to(endpoints::resume)))
+        .service(at("/v1/clock", "POST").route(post().to(clock::post)))
+        .default_service(to(observe::not_found));
+}
+
+/// A path, and the methods it takes: the pattern is its name in metrics and logs.
+fn at(path: &'static str, allow: &'static str) -> Resource {
+    resource(path)
+        .app_data(observe::Route(path))
+        .default_service(to(move || std::future::ready(observe::method_not_allowed(allow))))
+}
+
+/// The application that serves the cart API.
+pub fn api_app(
+    state: Data<ApiState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let cors = cors::cors(Arc::clone(&state.access));
+    App::new()
+        .app_data(state)
+        .configure(configure_api)
+        .wrap(cors)
+        .wrap(actix_web::middleware::from_fn(observe::observe))
+}
+
+/// The application that serves operations.
+pub fn ops_app(
+    state: Data<ApiState>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new().app_data(state).configure(configure_ops).wrap(actix_web::middleware::from_fn(observe::observe))
+}

@@ -1,0 +1,110 @@
+//! The endpoints that events are sent to: how they stand, and the switch to stop and start one.
+//!
+//! A stopped endpoint stays stopped over restarts. Their URLs and secrets are never shown.
+
+use std::collections::HashMap;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::access::{Access, Entry, ShopAccess, Switched};
+use super::auth::authenticate;
+use super::call::state;
+use super::problem::{Kind, Problem};
+use super::query::Query;
+use super::receipt::{json, moment_or_null};
+use crate::config::Role;
+use crate::domain::{Moment, Why};
+use crate::store::{Lane, Pause};
+
+/// How an endpoint stands.
+#[derive(Serialize)]
+struct EndpointView<'a> {
+    shop: &'a str,
+    name: &'a str,
+    /// `active`, `paused`, or `disabled` by the configuration.
+    status: &'static str,
+    why: Option<&'static str>,
+    #[serde(serialize_with = "moment_or_null")]
+    since: Option<Moment>,
+    /// Deliveries that wait or are being sent.
+    pending: u64,
+    /// Deliveries that were given up.
+    dead: u64,
+}
+
+#[derive(Serialize)]
+struct Endpoints<'a> {
+    endpoints: Vec<EndpointView<'a>>,
+}
+
+/// Every endpoint that the key may see.
+pub async fn list(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = state(&req)?;
+    let access = state.access();
+    let entry = authenticate(&req, &access, Role::Admin)?;
+    Query::parse(req.query_string(), &[])?;
+    let store = state.engine.store();
+    let paused: HashMap<Lane, Pause> = store.paused().await?.into_iter().map(|p| (p.lane.clone(), p)).collect();
+    let counts = store.outbox_counts().await?;
+    let count = |of: &[(Lane, u64)], lane: &Lane| of.iter().find(|(l, _)| l == lane).map_or(0, |(_, n)| *n);
+    let mut endpoints = Vec::new();
+    for shop in seen_by(&access, entry) {
+        for (name, switched) in &shop.endpoints {
+            let lane = Lane { shop: shop.id.clone(), endpoint: name.clone() };
+            let pause = paused.get(&lane);
+            endpoints.push(EndpointView {
+                shop: shop.id.as_str(),
+                name: name.as_str(),
+                status: status(*switched, pause),
+                why: pause.map(|pause| pause.why.as_str()),
+                since: pause.map(|pause| pause.since),
+                pending: count(&counts.pending, &lane),
+                dead: count(&counts.dead, &lane),
+            });
+        }
+    }
+    json(StatusCode::OK, &Endpoints { endpoints })
+}
+
+const fn status(switched: Switched, pause: Option<&Pause>) -> &'static str {
+    match (switched, pause) {
+        (Switched::Off, _) => "disabled",
+        (Switched::On, Some(_)) => "paused",
+        (Switched::On, None) => "active",
+    }
+}
+
+fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a ShopAccess> {
+    let is_seen = |shop: &ShopAccess| entry.shop.as_ref().is_none_or(|own| own.id == shop.id);
+    access.shops().iter().map(|shop| &**shop).filter(move |shop| is_seen(shop))
+}
+
+/// Stops an endpoint: what is due for it waits until it is stale.
+pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (state, lane) = (state(&req)?, lane(&req)?);
+    state.engine.store().pause(&Pause { lane, why: Why::EndpointPaused, since: state.engine.now() }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Starts an endpoint again, whatever stopped it.
+pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (state, lane) = (state(&req)?, lane(&req)?);
+    state.engine.store().resume(&lane).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The endpoint that the path names, when it is configured and the key may see it.
+fn lane(req: &HttpRequest) -> Result<Lane, Problem> {
+    let access = state(req)?.access();
+    let entry = authenticate(req, &access, Role::Admin)?;
+    Query::parse(req.query_string(), &[])?;
+    let part = |name| req.match_info().get(name).unwrap_or_default();
+    let shop = seen_by(&access, entry).find(|shop| shop.id.as_str() == part("shop"));
+    let found = shop.and_then(|shop| {
+        let (name, _) = shop.endpoints.iter().find(|(name, _)| name.as_str() == part("name"))?;
+        Some(Lane { shop: shop.id.clone(), endpoint: name.clone() })
+    });
+    found.ok_or_else(|| Problem::new(Kind::NoSuchEndpoint, "No such endpoint is configured for a shop of this key."))
+}

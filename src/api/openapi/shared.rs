@@ -1,0 +1,177 @@
+//! What all calls have in common: the key, the headers, the problems, and the rule for free text.
+//!
+//! Added to the finished document, so that no handler has to repeat it.
+
+use std::borrow::Cow;
+
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
+use utoipa::{Modify, PartialSchema, ToSchema};
+
+use crate::api::auth::SHOP_HEADER;
+use crate::api::call::IDEMPOTENCY_KEY;
+use crate::api::fields::{ATTRIBUTE_KEY_MAX, ATTRIBUTE_VALUE_MAX};
+use crate::api::problem::{Kind, PROBLEM_JSON};
+use crate::domain::ATTRIBUTES_MAX;
+
+/// No control characters but tab and line ends.
+const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
+/// As the types of the domain accept them.
+const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
+const KEY_PATTERN: &str = "^[!-~]{1,255}$";
+const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
+
+fn text(max: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).max_length(Some(max)).pattern(Some(TEXT_PATTERN))
+}
+
+/// A coupon code, or another short text.
+pub struct Coupon;
+
+impl PartialSchema for Coupon {
+    fn schema() -> RefOr<Schema> {
+        text(64).into()
+    }
+}
+
+impl ToSchema for Coupon {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ShortText")
+    }
+}
+
+/// The attributes of a cart.
+pub struct Attributes;
+
+impl PartialSchema for Attributes {
+    fn schema() -> RefOr<Schema> {
+        let types = SchemaType::from_iter([Type::String, Type::Null]);
+        let value = text(ATTRIBUTE_VALUE_MAX).schema_type(types).build();
+        let name = text(ATTRIBUTE_KEY_MAX).min_length(Some(1)).build();
+        ObjectBuilder::new()
+            .max_properties(Some(ATTRIBUTES_MAX))
+            .property_names(Some(Schema::Object(name)))
+            .additional_properties(Some(AdditionalProperties::RefOr(RefOr::T(Schema::Object(value)))))
+            .into()
+    }
+}
+
+impl ToSchema for Attributes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Attributes")
+    }
+}
+
+/// A merge patch of a cart: its fields, none of them required.
+pub struct CartPatchBody;
+
+impl PartialSchema for CartPatchBody {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = crate::api::cart_body::CartBody::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required.clear();
+            object.description = Some("The parts of a cart that changed (RFC 7396).".to_owned());
+        }
+        schema
+    }
+}
+
+impl ToSchema for CartPatchBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("CartPatch")
+    }
+}
+
+/// Adds what all calls share.
+pub struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let is_open = path == "/openapi.json";
+            for operation in operations(item) {
+                add_problems(operation, if is_open { &[405, 500] } else { problems_of(path) });
+                if !is_open {
+                    add_parameters(operation, path);
+                    operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                }
+            }
+            if let Some(list) = &mut item.get
+                && path == "/v1/carts"
+            {
+                list.parameters.get_or_insert_default().retain(|p| !is_named(p, IDEMPOTENCY_KEY));
+            }
+        }
+        let components = document.components.get_or_insert_default();
+        for schema in components.schemas.values_mut() {
+            bound_text(schema);
+        }
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.patch, &mut item.post, &mut item.delete].into_iter().flatten()
+}
+
+fn problems_of(path: &str) -> &'static [u16] {
+    // Bodies that are not asked for are not read, so a GET and a DELETE answer a part of these only.
+    if path.is_empty() { &[] } else { &[400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503] }
+}
+
+fn add_problems(operation: &mut Operation, statuses: &[u16]) {
+    for status in statuses {
+        let titles: Vec<_> = Kind::ALL.iter().map(|kind| kind.parts()).filter(|parts| parts.0 == *status).collect();
+        let lines: Vec<_> = titles.iter().map(|(_, slug, title)| format!("`{slug}`: {title}.")).collect();
+        let schema = Some(Ref::from_schema_name("Problem"));
+        let content = ContentBuilder::new().schema(schema).build();
+        let response = ResponseBuilder::new().description(lines.join(" ")).content(PROBLEM_JSON, content);
+        operation.responses.responses.insert(status.to_string(), response.build().into());
+    }
+}
+
+fn add_parameters(operation: &mut Operation, path: &str) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.retain(|parameter| !is_named(parameter, "cart_id"));
+    if path.contains("{cart_id}") {
+        parameters.push(parameter("cart_id", ParameterIn::Path, CART_ID_PATTERN, "Chosen by the storefront."));
+    }
+    let about = "The shop, for a key of the whole server with several shops.";
+    parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
+    parameters.push(parameter(SHOP_HEADER, ParameterIn::Header, SHOP_PATTERN, about));
+    let about = "Names a write: a repeat with the same key gets the first answer. Kept for a day.";
+    parameters.push(parameter(IDEMPOTENCY_KEY, ParameterIn::Header, KEY_PATTERN, about));
+}
+
+fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {
+    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
+    let schema: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into();
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(about))
+        .schema(Some(schema))
+        .build()
+        .into()
+}
+
+fn is_named(parameter: &RefOr<Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+/// Free text is free of control characters wherever it has a bound and no pattern of its own.
+fn bound_text(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    if object.max_length.is_some() && object.pattern.is_none() {
+        object.pattern = Some(TEXT_PATTERN.to_owned());
+    }
+    for property in object.properties.values_mut() {
+        bound_text(property);
+    }
+}

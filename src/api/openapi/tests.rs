@@ -1,0 +1,50 @@
+//! The document says what the server does.
+
+use serde_json::Value;
+
+use super::openapi_json;
+
+fn document() -> Value {
+    serde_json::from_str(&openapi_json()).expect("valid JSON")
+}
+
+#[test]
+fn every_call_lists_its_problems_and_asks_for_a_key() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let problem = &operation["responses"]["500"]["content"]["application/problem+json"];
+            assert!(problem.is_object(), "{method} {path}");
+            assert_eq!(operation["security"].is_array(), path != "/openapi.json", "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let document = document();
+    let mut places = vec![&document];
+    while let Some(place) = places.pop() {
+        if let Some(target) = place.get("$ref").and_then(Value::as_str) {
+            let pointer = target.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{target}");
+        }
+        match place {
+            Value::Object(fields) => places.extend(fields.values()),
+            Value::Array(elements) => places.extend(elements),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_refused_and_bounds_are_told() {
+    let schemas = &document()["components"]["schemas"];
+    for name in ["Cart", "CartPatch", "Item", "Shopper", "Totals", "Signal", "Reason", "Order", "Dismissal"] {
+        assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
+    }
+    assert_eq!(schemas["Cart"]["required"], serde_json::json!(["currency"]));
+    assert!(schemas["CartPatch"].get("required").is_none());
+    assert_eq!(schemas["Item"]["properties"]["title"]["maxLength"], 512);
+    assert_eq!(schemas["Item"]["properties"]["quantity"]["maximum"], 100_000);
+}

@@ -1,0 +1,50 @@
+//! Health, readiness and metrics, for whoever runs the process. No key: the listener is not for the public.
+//!
+//! `/healthz` says that the process answers, `/readyz` whether it can do its work, with each check beside.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::call::state;
+use super::problem::Problem;
+use super::receipt::json;
+
+/// The media type that Prometheus reads.
+const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+#[derive(Serialize)]
+struct Alive {
+    status: &'static str,
+}
+
+/// The process answers.
+pub async fn healthz() -> Result<HttpResponse, Problem> {
+    json(StatusCode::OK, &Alive { status: "ok" })
+}
+
+/// The process can do its work, or what is in the way.
+pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = state(&req)?;
+    let mut report = state.readiness.report(state.engine.now());
+    let store = state.engine.store();
+    match store.check().await {
+        Ok(health) => report.add_good("store", &detail(store.name(), &health.notes)),
+        Err(error) => {
+            tracing::warn!(error = %error, "the store failed its check");
+            report.add_bad("store", &format!("{}: {error}", store.name()));
+        }
+    }
+    json(if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &report)
+}
+
+fn detail(name: &str, notes: &[String]) -> String {
+    if notes.is_empty() { name.to_owned() } else { format!("{name}: {}", notes.join("; ")) }
+}
+
+/// Everything counted, for Prometheus.
+pub async fn metrics(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let state = state(&req)?;
+    let text = state.metrics.scrape(&**state.engine.store(), state.engine.now()).await?;
+    Ok(HttpResponse::Ok().content_type(METRICS_TEXT).body(text))
+}
