@@ -1,1 +1,18 @@
+//! Every test that needs more than one room, in one binary.
+//!
+//! - `store.rs`: the conformance suite that every store runs;
+//! - `model.rs`: the domain against a naive model of it;
+//! - `redis_only.rs`: what only Redis can do to its store;
+//! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
+//!
+//! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
 
+#![allow(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
+
+mod model;
+mod policy;
+mod redis_only;
+mod samples;
+mod servers;
+mod store;
+mod tidy;

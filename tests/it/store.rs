@@ -1,0 +1,224 @@
+//! The conformance suite: one list of cases, each run on every store.
+//!
+//! A case is a sentence that holds for any store; it gets an empty one. What needs a restart gets the [`Place`] of a
+//! store instead. A new store adds a place and one line to `on_every_store!`. Never here: what only one store does; that
+//! is tested beside its code.
+
+mod answers;
+mod claims;
+mod commits;
+mod counts;
+mod orders;
+mod people;
+mod records;
+mod reopening;
+mod settling;
+mod wakes;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cartwake::store::Store;
+use cartwake::store::embedded::EmbeddedStore;
+use cartwake::store::redis::{RedisSettings, RedisStore};
+use tempfile::TempDir;
+
+use crate::samples::at;
+use crate::servers;
+
+/// Where a store is, so that it can be opened again.
+pub enum Place {
+    Embedded(TempDir),
+    /// The url of a database of its own.
+    Redis(String),
+}
+
+impl Place {
+    fn embedded() -> Self {
+        Self::Embedded(TempDir::new().expect("a temporary folder can be made"))
+    }
+
+    fn redis() -> Self {
+        Self::Redis(servers::own_database())
+    }
+
+    pub async fn open(&self) -> Arc<dyn Store> {
+        self.open_with([7; 32]).await
+    }
+
+    pub async fn open_with(&self, identity_key: [u8; 32]) -> Arc<dyn Store> {
+        self.open_sharded(4, identity_key).await
+    }
+
+    /// With one shard, where a store has any.
+    pub async fn open_unsharded(&self) -> Arc<dyn Store> {
+        self.open_sharded(1, [7; 32]).await
+    }
+
+    /// Two handles at a time, for stores that several processes may share.
+    pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Redis(_) => Some((self.open().await, self.open_with([8; 32]).await)),
+        }
+    }
+
+    async fn open_sharded(&self, shards: u16, identity_key: [u8; 32]) -> Arc<dyn Store> {
+        match self {
+            Self::Embedded(folder) => {
+                Arc::new(EmbeddedStore::open(folder.path(), identity_key, at(0)).expect("the folder is ours"))
+            }
+            Self::Redis(url) => {
+                let settings = RedisSettings {
+                    url: url.clone(),
+                    shards,
+                    command_timeout: Duration::from_secs(10),
+                    connections: 2,
+                };
+                Arc::new(RedisStore::open(settings, identity_key, at(0)).await.expect("the server is ours"))
+            }
+        }
+    }
+}
+
+/// Makes a test of each case on each store: `store::redis::a_commit_is_visible_to_the_next_load`.
+macro_rules! on_every_store {
+    ([$($store:ident),+] $cases:tt $restarts:tt) => { $(
+        mod $store {
+            use super::Place;
+            on_every_store!(@cases $store $cases);
+            on_every_store!(@restarts $store $restarts);
+        }
+    )+ };
+    (@cases $store:ident { $($room:ident: $($case:ident),+ $(,)?;)+ }) => { $($(
+        #[tokio::test]
+        async fn $case() {
+            let place = Place::$store();
+            super::$room::$case(&*place.open().await).await;
+        }
+    )+)+ };
+    (@restarts $store:ident { $($room:ident: $($case:ident),+ $(,)?;)+ }) => { $($(
+        #[tokio::test]
+        async fn $case() {
+            super::$room::$case(&Place::$store()).await;
+        }
+    )+)+ };
+}
+
+on_every_store! {
+    [embedded, redis]
+    {
+        commits:
+            a_commit_is_visible_to_the_next_load,
+            a_cart_that_was_never_written_is_absent,
+            every_commit_raises_the_version_by_one,
+            a_commit_over_another_version_is_a_conflict,
+            a_conflict_writes_nothing_at_all,
+            a_commit_makes_all_of_its_parts_true,
+            of_many_commits_at_once_exactly_one_wins,
+            many_carts_written_at_once_are_all_there,
+            removing_a_cart_removes_its_wake,
+            a_removal_over_another_version_is_a_conflict,
+            a_removed_cart_may_be_written_anew,
+            carts_of_one_id_in_two_shops_are_two_carts;
+        answers:
+            a_repeat_gets_the_first_answer_and_writes_nothing,
+            each_key_has_its_own_answer_and_fingerprint,
+            a_key_of_one_cart_says_nothing_about_another,
+            an_answer_outlives_its_cart,
+            an_answer_is_gone_when_its_time_is_over,
+            a_sweep_leaves_answers_whose_time_is_not_over;
+        wakes:
+            the_wake_follows_the_cart_through_every_state,
+            a_wake_may_move_earlier_and_later,
+            only_what_is_due_wakes,
+            looking_at_due_carts_changes_nothing,
+            due_carts_are_limited,
+            the_next_wake_is_the_earliest_of_all,
+            a_wake_keeps_its_millisecond,
+            a_cart_that_never_stalls_wakes_at_its_expiry,
+            a_postponed_wake_comes_later_until_the_next_write,
+            a_removed_cart_cannot_be_postponed_back_to_life;
+        claims:
+            only_what_is_due_is_claimed,
+            claims_are_limited,
+            a_claimed_delivery_is_nobody_elses_until_the_lease_ends,
+            workers_that_claim_at_once_share_without_overlap,
+            begin_gives_the_delivery_and_the_cart_as_it_is_now,
+            begin_of_a_removed_cart_has_no_cart,
+            a_lost_claim_cannot_begin,
+            a_claim_begins_only_once,
+            a_begun_delivery_falls_due_again_when_its_worker_dies,
+            a_send_is_in_flight_from_begin_to_settle,
+            a_send_in_flight_ends_by_itself,
+            a_commit_tells_of_a_send_in_flight,
+            two_sends_of_one_cart_are_in_flight_until_both_are_over,
+            a_release_gives_the_delivery_back,
+            lanes_do_not_touch_each_other,
+            the_next_due_moment_follows_claims;
+        settling:
+            a_retry_is_due_when_the_delivery_says,
+            what_has_ended_leaves_the_lane_and_stays_readable,
+            a_lost_lease_settles_nothing,
+            a_settlement_counts_once,
+            a_claim_may_be_settled_without_a_begin,
+            a_settlement_leaves_the_cart_alone,
+            a_known_delivery_queued_again_is_not_reset,
+            a_claimed_delivery_queued_again_keeps_its_lease,
+            an_ended_delivery_is_swept_when_its_time_is_over,
+            the_outbox_is_counted_by_lane,
+            the_oldest_due_is_the_most_overdue_of_carts_and_deliveries,
+            an_unknown_delivery_is_absent,
+            every_end_reads_back_as_written;
+        people:
+            nobody_is_known_for_anything,
+            a_mark_is_read_under_each_identifier,
+            a_later_mark_of_an_order_replaces_the_earlier,
+            unmark_takes_off_one_order_only,
+            a_mark_is_not_read_when_its_time_is_over,
+            enrolling_gives_what_the_identifiers_are_known_for,
+            enrolling_twice_is_enrolling_once,
+            the_carts_of_several_identifiers_come_each_once,
+            the_carts_of_a_person_are_at_most_two_hundred,
+            an_enrolment_is_not_read_when_its_time_is_over,
+            a_later_enrolment_prolongs_an_earlier,
+            people_of_two_shops_are_strangers,
+            a_sweep_leaves_what_is_still_known;
+        orders:
+            an_order_reads_back_as_written,
+            every_status_and_kind_of_an_order_is_kept,
+            an_order_over_another_version_is_a_conflict,
+            a_repeated_order_gets_the_first_answer,
+            of_many_writes_of_an_order_at_once_one_wins,
+            an_order_never_wakes_anybody,
+            an_order_and_a_cart_of_one_id_are_two_things;
+        counts:
+            tallies_add_up_over_carts,
+            a_tally_may_go_down,
+            a_range_of_days_has_both_its_ends,
+            tallies_belong_to_their_shop,
+            the_census_moves_with_the_carts,
+            a_stopped_endpoint_stays_stopped_until_it_is_resumed,
+            an_empty_store_is_empty_in_every_view;
+        records:
+            the_largest_cart_reads_back_as_written,
+            the_smallest_cart_reads_back_as_written,
+            every_state_reads_back_as_written,
+            every_character_of_an_id_is_kept_apart,
+            a_record_may_shrink_and_grow,
+            begin_reads_the_largest_cart,
+            a_page_through_all_carts_meets_each_once,
+            a_nonsense_cursor_does_no_harm;
+    }
+    {
+        reopening:
+            everything_is_there_after_a_restart,
+            what_a_dead_process_had_leased_is_due_again,
+            the_identity_key_is_made_once,
+            a_store_without_writes_opens_again,
+            the_longest_overdue_wakes_first,
+            the_longest_overdue_is_claimed_first,
+            two_handles_see_one_store;
+    }
+}

@@ -1,0 +1,282 @@
+//! The house rules that no compiler checks, read off the source.
+//!
+//! - arrows between rooms point down, as the table in docs/ARCHITECTURE.md draws them;
+//! - every file says what it is for, and stays short enough to have one job;
+//! - every configuration key and every metric is documented where a reader looks for it.
+//!
+//! A rule names the file and line that breaks it. Never here: what clippy or rustfmt can say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Past this a file has two jobs.
+const LINES_MAX: usize = 400;
+
+/// Which rooms of the crate each room may name. A room that is not listed is new: decide where it stands.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("store", &["domain"]),
+    ("webhook", &["domain"]),
+    ("metrics", &["domain", "store"]),
+    ("config", &["domain", "keys", "store", "telemetry", "webhook"]),
+    ("keys", &["config"]),
+    ("telemetry", &["config"]),
+    ("engine", &["domain", "store", "webhook", "clock", "metrics"]),
+    ("api", &["engine", "store", "domain", "config", "keys", "metrics", "clock"]),
+    ("intake", &["engine", "store", "domain", "config", "metrics", "clock"]),
+    ("app", &["api", "clock", "config", "domain", "engine", "intake", "metrics", "store", "webhook"]),
+    ("first_start", &["config", "keys"]),
+    ("serve", &["app", "config", "first_start", "keys", "store", "telemetry"]),
+    ("admin", &["api", "app", "config", "keys", "store", "webhook"]),
+    ("replay", &[]),
+    ("demo", &["app", "clock", "config", "domain", "keys", "replay", "webhook"]),
+];
+
+/// Crates that only these rooms may name. `tests` modules may name what they like.
+const CRATES: &[(&str, &[&str])] = &[
+    ("actix_web", &["api", "intake", "app", "demo"]),
+    ("actix_cors", &["api", "app"]),
+    ("redis", &["store"]),
+    ("rusqlite", &["store"]),
+    ("reqwest", &["webhook", "config", "engine", "admin", "demo", "replay"]),
+    ("rmp_serde", &["store"]),
+    ("zstd", &["store"]),
+    ("hmac", &["webhook", "engine", "config"]),
+    ("prometheus", &["metrics"]),
+    ("clap", &["main", "demo", "replay"]),
+    ("indicatif", &["demo", "replay"]),
+    ("comfy_table", &["demo", "replay"]),
+    ("toml", &["config"]),
+    ("tracing_subscriber", &["telemetry", "app", "main"]),
+    ("getrandom", &["admin", "app", "demo", "keys", "serve"]),
+];
+
+/// All that the domain may name besides itself.
+const DOMAIN_CRATES: &[&str] = &["std", "thiserror", "jiff", "iso_currency", "sha2"];
+
+struct Source {
+    /// From the repository's root.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// `src/store/redis/keys.rs` is in the room `store`.
+    fn room(&self) -> String {
+        let inside = self.path.strip_prefix("src").expect("only src has rooms");
+        let first = inside.iter().next().expect("a file has a name").to_string_lossy();
+        first.trim_end_matches(".rs").to_owned()
+    }
+
+    /// The lines of code before the file's own tests, numbered as an editor does; comments are left out.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = (1..).zip(self.text.lines());
+        let is_tests = |line: &str| line.trim_start().starts_with("#[cfg(test)]");
+        lines.take_while(move |(_, line)| !is_tests(line)).filter(|(_, line)| !line.trim_start().starts_with("//"))
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(folder: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("the source can be listed") {
+            let path = entry.expect("the source can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("the source can be read");
+                found.push(Source { path: path.strip_prefix(root()).expect("inside").to_owned(), text });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} holds no source");
+    found
+}
+
+/// The names that follow `prefix` in this line, up to the next character that cannot be in a name. A list in braces
+/// gives each of its names.
+fn named_after<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut names = Vec::new();
+    for (place, _) in line.match_indices(prefix) {
+        if line[..place].ends_with(is_name) {
+            continue;
+        }
+        let rest = &line[place + prefix.len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            names.extend(list.split([',', '}']).map(|part| part.trim().split("::").next().unwrap_or_default()));
+        } else {
+            names.push(rest.split(|c| !is_name(c)).next().unwrap_or_default());
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn refuse(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn arrows_between_rooms_point_down() {
+    let mut broken = Vec::new();
+    for source in read("src") {
+        let room = source.room();
+        if matches!(room.as_str(), "lib" | "main") {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+            broken.push(format!("{}: the room `{room}` has no arrows yet", source.path.display()));
+            continue;
+        };
+        for (number, line) in source.code() {
+            for other in named_after(line, "crate::") {
+                let is_room = ARROWS.iter().any(|(name, _)| *name == other);
+                if is_room && other != room && !allowed.contains(&other) {
+                    broken.push(format!("{}:{number}: `{room}` must not know `{other}`", source.path.display()));
+                }
+            }
+        }
+    }
+    refuse(&broken);
+}
+
+#[test]
+fn a_crate_is_named_only_by_the_rooms_that_own_it() {
+    let mut broken = Vec::new();
+    for source in read("src") {
+        let room = source.room();
+        for (number, line) in source.code() {
+            for (name, rooms) in CRATES {
+                let path = format!("{name}::");
+                // `redis::` may also be our own module of that name.
+                let at = line.match_indices(&path).find(|(place, _)| {
+                    let before = &line[..*place];
+                    !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+                });
+                if at.is_some() && !rooms.contains(&room.as_str()) {
+                    broken.push(format!("{}:{number}: `{room}` must not know `{name}`", source.path.display()));
+                }
+            }
+        }
+    }
+    refuse(&broken);
+}
+
+#[test]
+fn the_domain_knows_nothing_but_itself() {
+    let mut broken = Vec::new();
+    for source in read("src").into_iter().filter(|source| source.room() == "domain") {
+        for (number, line) in source.code() {
+            let Some(used) =
+                line.trim_start().strip_prefix("use ").or_else(|| line.trim_start().strip_prefix("pub use "))
+            else {
+                continue;
+            };
+            let first = used.trim_start_matches("::").split([':', ';', ' ']).next().unwrap_or_default();
+            let is_own =
+                matches!(first, "super" | "self" | "crate") || root().join(format!("src/domain/{first}.rs")).exists();
+            let is_enum = first.starts_with(|c: char| c.is_ascii_uppercase());
+            if !is_own && !is_enum && !DOMAIN_CRATES.contains(&first) {
+                broken.push(format!("{}:{number}: the domain must not know `{first}`", source.path.display()));
+            }
+            if used.contains("SystemTime") || used.contains("Instant") {
+                broken.push(format!("{}:{number}: the domain has no clock", source.path.display()));
+            }
+        }
+        for (number, line) in source.code() {
+            if ["serde", "tokio::", "tracing::", "env::var", "::now("].iter().any(|word| line.contains(word)) {
+                broken.push(format!("{}:{number}: not in the domain: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    refuse(&broken);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let all = read("src").into_iter().chain(read("tests"));
+    let silent = |source: &Source| !source.text.starts_with("//! ");
+    refuse(&all.filter(silent).map(|s| format!("{}: opens without `//!`", s.path.display())).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_file_has_two_jobs() {
+    let lines = |source: Source| (source.text.lines().count(), source.path);
+    let long = read("src").into_iter().map(lines).filter(|(lines, _)| *lines > LINES_MAX);
+    refuse(
+        &long
+            .map(|(lines, path)| format!("{}: {lines} lines, {LINES_MAX} at most", path.display()))
+            .collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+fn no_folder_is_a_box_for_odds_and_ends() {
+    let odd = |source: &Source| {
+        let name = source.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        matches!(name.as_str(), "mod" | "utils" | "util" | "common" | "helpers" | "types" | "misc")
+    };
+    let all = read("src").into_iter().chain(read("tests"));
+    refuse(&all.filter(odd).map(|s| format!("{}: name it for its job", s.path.display())).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let mut broken = Vec::new();
+    for source in read("src") {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            // Written apart, so that this file does not accuse itself.
+            let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), ".unwrap()", "dbg!("];
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                broken.push(format!("{}:{number}: {word}", source.path.display()));
+            }
+        }
+    }
+    refuse(&broken);
+}
+
+/// `None` while the room that owns the file is not built.
+fn optional(path: &str) -> Option<String> {
+    fs::read_to_string(root().join(path)).ok()
+}
+
+#[test]
+fn every_configuration_key_is_explained_where_it_stands() {
+    let Some(defaults) = optional("config/default.toml") else { return };
+    let mut broken = Vec::new();
+    let mut explained = false;
+    for (number, line) in (1..).zip(defaults.lines()) {
+        let line = line.trim();
+        let is_key = line.split_once('=').is_some_and(|(key, _)| {
+            let key = key.trim();
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        });
+        if line.starts_with('#') {
+            explained = true;
+        } else if is_key && !explained && !line.contains('#') {
+            broken.push(format!("config/default.toml:{number}: `{line}` is not explained"));
+        } else if line.is_empty() || line.starts_with('[') {
+            explained = false;
+        }
+    }
+    refuse(&broken);
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let (Some(metrics), Some(docs)) = (optional("src/metrics.rs"), optional("docs/metrics.md")) else { return };
+    let is_name = |text: &&str| {
+        text.starts_with("cartwake_") && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let names: BTreeSet<&str> = metrics.split('"').filter(is_name).collect();
+    let missing = names.iter().filter(|name| !docs.contains(**name));
+    refuse(&missing.map(|name| format!("docs/metrics.md does not say what {name} counts")).collect::<Vec<_>>());
+}
