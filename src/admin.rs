@@ -35,8 +35,7 @@ pub fn new_keys() -> Result<()> {
         let origins = if role == Role::Browser { ", allowed_origins = [\"https://shop.example\"]" } else { "" };
         text.push_str(&format!(
             "{key}\n  under [[shop]] keys: {{ role = \"{}\", hash = \"{}\"{origins} }}\n",
-            role,
-            hash
+            role, hash
         ));
     }
     let secret = Secret::generate(random_bytes()?);

@@ -20,13 +20,11 @@ use crate::api::{Access, ApiState, Beat, Readiness};
 use crate::clock::{Clock, EventClock, SystemClock};
 use crate::config::{ClockKind, Config, StoreUrl};
 use crate::domain::Moment;
-use crate::engine::{
-    DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_dispatcher, run_scheduler,
-};
+use crate::engine::{DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_dispatcher, run_scheduler};
 use crate::metrics::Metrics;
+use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::redis::{RedisSettings, RedisStore};
-use crate::store::Store;
 
 use servers::Servers;
 
@@ -73,7 +71,8 @@ impl App {
             ClockKind::Events => Arc::new(EventClock::default()),
         });
         let store = open_store(&config, clock.now()).await?;
-        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("CARTWAKE_REVISION").unwrap_or("unknown")));
+        let metrics =
+            Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("CARTWAKE_REVISION").unwrap_or("unknown")));
         let engine = Arc::new(Engine::new(store, clock, Arc::clone(&metrics)));
         engine.set_policies(policies::of(&config)?);
         let settings = DispatchSettings {
@@ -239,7 +238,6 @@ pub fn random_bytes() -> Result<[u8; 32]> {
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
     Ok(bytes)
 }
-
 
 /// The environment, without what is not text: nothing of ours can be in there.
 pub fn environment() -> impl Iterator<Item = (String, String)> {

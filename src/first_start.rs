@@ -36,7 +36,10 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let hashes = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).map(parse_line);
         let hashes: Result<Vec<_>> = hashes.collect();
-        return Ok(FirstKeys { hashes: hashes.with_context(|| format!("{} is damaged", path.display()))?, made: Vec::new() });
+        return Ok(FirstKeys {
+            hashes: hashes.with_context(|| format!("{} is damaged", path.display()))?,
+            made: Vec::new(),
+        });
     }
     let mut made = Vec::new();
     let mut hashes = Vec::new();

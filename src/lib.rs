@@ -3,18 +3,18 @@
 //!
 //! The tour, in reading order. Arrows point down only: app -> api -> engine -> store, webhook -> domain.
 
-/// The core: pure decisions about carts and deliveries. Begin here.
-pub mod domain;
-/// Where carts, what is due and the counts live: one contract, two backends.
-pub mod store;
-/// The promise to receivers: one signed POST for each attempt.
-pub mod webhook;
-/// Where decisions meet effects: inbox, scheduler, dispatcher.
-pub mod engine;
 /// The cart API and operations, over HTTP.
 pub mod api;
 /// From configuration to a running service.
 pub mod app;
+/// The core: pure decisions about carts and deliveries. Begin here.
+pub mod domain;
+/// Where decisions meet effects: inbox, scheduler, dispatcher.
+pub mod engine;
+/// Where carts, what is due and the counts live: one contract, two backends.
+pub mod store;
+/// The promise to receivers: one signed POST for each attempt.
+pub mod webhook;
 
 /// What time it is; the only place that knows.
 pub mod clock;
@@ -27,13 +27,13 @@ pub mod metrics;
 /// Logs.
 pub mod telemetry;
 
-/// `cartwake serve`.
-pub mod serve;
-/// Keys for a start without configuration.
-pub mod first_start;
 /// The small commands.
 pub mod admin;
 /// `cartwake demo`: a simulated shop, as a client of the API.
 pub mod demo;
+/// Keys for a start without configuration.
+pub mod first_start;
 /// `cartwake replay`: recorded sessions, as a client of the API.
 pub mod replay;
+/// `cartwake serve`.
+pub mod serve;

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, process_collector::ProcessCollector,
+    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, process_collector::ProcessCollector,
 };
 
 use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId};
@@ -93,8 +93,9 @@ impl Metrics {
     pub fn new(version: &str, revision: &str) -> Self {
         let make = Maker { registry: Registry::new() };
         make.add(ProcessCollector::for_self());
-        let build = GaugeVec::new(Opts::new("cartwake_build_info", "The running build; always 1."), &["version", "revision"])
-            .expect("metric options in this file are valid");
+        let build =
+            GaugeVec::new(Opts::new("cartwake_build_info", "The running build; always 1."), &["version", "revision"])
+                .expect("metric options in this file are valid");
         build.with_label_values(&[version, revision]).set(1.0);
         make.add(build);
         let reload_ok = IntGauge::new(
@@ -104,26 +105,43 @@ impl Metrics {
         .expect("metric options in this file are valid");
         reload_ok.set(1);
         make.add(reload_ok.clone());
-        let conflicts = IntCounter::new("cartwake_commit_conflicts_total", "Commits that another writer was faster than.")
-            .expect("metric options in this file are valid");
+        let conflicts =
+            IntCounter::new("cartwake_commit_conflicts_total", "Commits that another writer was faster than.")
+                .expect("metric options in this file are valid");
         make.add(conflicts.clone());
         Self {
             carts: make.gauges("carts", "Carts in each state.", &["shop", "state"]),
             cart_events: make.counters("cart_events_total", "Inputs to carts, by result.", &["shop", "kind", "result"]),
-            stage_entered: make.counters("stage_entered_total", "Carts that entered a stage for the first time.", &["shop", "stage"]),
-            abandonments: make.counters("abandonments_total", "Idle episodes that became abandonments.", &["shop", "stage"]),
+            stage_entered: make.counters(
+                "stage_entered_total",
+                "Carts that entered a stage for the first time.",
+                &["shop", "stage"],
+            ),
+            abandonments: make.counters(
+                "abandonments_total",
+                "Idle episodes that became abandonments.",
+                &["shop", "stage"],
+            ),
             reasons: make.counters(
                 "abandonment_reasons_total",
                 "Reasons found or said; inferred ones once per abandonment.",
                 &["shop", "stage", "reason", "source"],
             ),
-            agreement: make.counters("reason_agreement_total", "Inferred reasons that shoppers judged.", &["reason", "agreed"]),
+            agreement: make.counters(
+                "reason_agreement_total",
+                "Inferred reasons that shoppers judged.",
+                &["reason", "agreed"],
+            ),
             abandoned_value: make.counters(
                 "abandoned_value_minor_total",
                 "Value of carts at abandonment, in minor units.",
                 &["shop", "currency", "stage"],
             ),
-            reminders: make.counters("reminders_total", "Reminders, by what became of them.", &["shop", "step", "result"]),
+            reminders: make.counters(
+                "reminders_total",
+                "Reminders, by what became of them.",
+                &["shop", "step", "result"],
+            ),
             suppressed: make.counters("reminders_suppressed_total", "Reminders not sent on purpose.", &["shop", "why"]),
             conversions: make.counters("conversions_total", "Carts that were bought.", &["shop", "attribution"]),
             recovered_value: make.counters(
@@ -131,10 +149,26 @@ impl Metrics {
                 "Value of paid orders that followed an abandonment, in minor units; reversals are counted apart.",
                 &["shop", "currency"],
             ),
-            reversions: make.counters("reversions_total", "Bought carts whose order was refunded or cancelled.", &["shop"]),
-            orders: make.counters("orders_total", "Paid orders, by whether the buyer bought before.", &["shop", "kind"]),
-            deliveries: make.counters("deliveries_total", "Deliveries that ended, by result.", &["shop", "endpoint", "result"]),
-            attempts: make.counters("delivery_attempts_total", "POSTs made, by outcome.", &["shop", "endpoint", "outcome"]),
+            reversions: make.counters(
+                "reversions_total",
+                "Bought carts whose order was refunded or cancelled.",
+                &["shop"],
+            ),
+            orders: make.counters(
+                "orders_total",
+                "Paid orders, by whether the buyer bought before.",
+                &["shop", "kind"],
+            ),
+            deliveries: make.counters(
+                "deliveries_total",
+                "Deliveries that ended, by result.",
+                &["shop", "endpoint", "result"],
+            ),
+            attempts: make.counters(
+                "delivery_attempts_total",
+                "POSTs made, by outcome.",
+                &["shop", "endpoint", "outcome"],
+            ),
             attempt_seconds: make.seconds(
                 "delivery_attempt_duration_seconds",
                 "How long a POST took, from name look-up to the end of the answer.",
@@ -142,15 +176,29 @@ impl Metrics {
                 FAST,
             ),
             delivery_lag: make.seconds("delivery_lag_seconds", "From due to sent.", &[], LAG),
-            endpoint_up: make.gauges("endpoint_up", "Whether an endpoint is sent to: 0 while paused.", &["shop", "endpoint"]),
+            endpoint_up: make.gauges(
+                "endpoint_up",
+                "Whether an endpoint is sent to: 0 while paused.",
+                &["shop", "endpoint"],
+            ),
             outbox: make.gauges("outbox_deliveries", "Deliveries in the outbox.", &["status"]),
             dead: make.gauges("dead_deliveries", "Deliveries given up and kept.", &["shop", "endpoint"]),
             wake_lag: make.seconds("wake_lag_seconds", "From a cart's wake to its decision.", &[], LAG),
-            oldest_due_age: make.gauge("oldest_due_age_seconds", "How overdue the most overdue entry is; 0 when nothing is."),
+            oldest_due_age: make
+                .gauge("oldest_due_age_seconds", "How overdue the most overdue entry is; 0 when nothing is."),
             scheduler_last_run: make.gauge("scheduler_last_run_timestamp_seconds", "When the scheduler last looked."),
             store_errors: make.counters("store_errors_total", "Store calls that failed.", &["op", "kind"]),
-            http_requests: make.counters("http_requests_total", "HTTP requests answered.", &["route", "method", "status"]),
-            http_seconds: make.seconds("http_request_duration_seconds", "How long requests took.", &["route", "method"], FAST),
+            http_requests: make.counters(
+                "http_requests_total",
+                "HTTP requests answered.",
+                &["route", "method", "status"],
+            ),
+            http_seconds: make.seconds(
+                "http_request_duration_seconds",
+                "How long requests took.",
+                &["route", "method"],
+                FAST,
+            ),
             conflicts,
             reload_ok,
             registry: make.registry,
@@ -230,7 +278,10 @@ impl Metrics {
 
     /// The scheduler looked.
     pub fn scheduler_ran(&self, now: Moment) {
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in an f64 for 285,000 years")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds since 1970 are exact in an f64 for 285,000 years"
+        )]
         self.scheduler_last_run.set(now.millis() as f64 / 1_000.0);
     }
 

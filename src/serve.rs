@@ -94,7 +94,13 @@ fn use_keys(config: &mut Config, first: &FirstKeys) {
 /// Tells a person at a terminal what to do next, with a line that works.
 fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "cartwake {}\n  cart API  {}\n  ops       {}/metrics", env!("CARGO_PKG_VERSION"), app.api_url(), app.ops_url())?;
+    writeln!(
+        out,
+        "cartwake {}\n  cart API  {}\n  ops       {}/metrics",
+        env!("CARGO_PKG_VERSION"),
+        app.api_url(),
+        app.ops_url()
+    )?;
     let Some(first) = first else { return Ok(()) };
     for key in &first.made {
         writeln!(out, "  {:<8}  {}   (shown once; only its hash is kept)", key.role, key.text)?;

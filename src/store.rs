@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::{
-    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EndpointName, EventKey, IdentifierHash, Moment,
-    Order, OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey, Why,
+    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EndpointName, EventKey, IdentifierHash,
+    Moment, Order, OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey, Why,
 };
 
 /// The most a single claim, or a single look for due carts, may take.
@@ -253,11 +253,23 @@ pub trait Store: Send + Sync + 'static {
     async fn commit_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed>;
 
     /// Notes that this cart belongs to these identifiers (idempotent), and gives what they are known for.
-    async fn enroll(&self, shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> StoreResult<Person>;
+    async fn enroll(
+        &self,
+        shop: &ShopId,
+        hashes: &[IdentifierHash],
+        cart: &CartId,
+        until: Moment,
+    ) -> StoreResult<Person>;
     /// What these identifiers are known for, as of `now`.
     async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person>;
     /// Leaves a purchase on each identifier; replaces an earlier mark of the same order.
-    async fn mark(&self, shop: &ShopId, hashes: &[IdentifierHash], mark: &PurchaseMark, until: Moment) -> StoreResult<()>;
+    async fn mark(
+        &self,
+        shop: &ShopId,
+        hashes: &[IdentifierHash],
+        mark: &PurchaseMark,
+        until: Moment,
+    ) -> StoreResult<()>;
     /// Takes the marks of an order off again.
     async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()>;
     /// The carts enrolled under these identifiers, each once, at most 200.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::call::state;
 use super::problem::Problem;
 use super::receipt::json;
+use crate::clock::{Clock, SystemClock};
 
 /// The media type that Prometheus reads.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,7 +27,7 @@ pub async fn healthz() -> Result<HttpResponse, Problem> {
 /// The process can do its work, or what is in the way.
 pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
-    let mut report = state.readiness.report(state.engine.now());
+    let mut report = state.readiness.report(SystemClock.now());
     let store = state.engine.store();
     match store.check().await {
         Ok(health) => report.add_good("store", &detail(store.name(), &health.notes)),

@@ -5,8 +5,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
 use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
 use actix_web::web::Data;
 use anyhow::{Context, Result};
 use tracing::warn;

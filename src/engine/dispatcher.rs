@@ -11,9 +11,7 @@ use tracing::{error, info, warn};
 
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{
-    self, Cart, Delivery, Fact, Moment, Outcome, OutcomeName, Person, Verdict, Vetting, Why,
-};
+use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, OutcomeName, Person, Verdict, Vetting, Why};
 use crate::store::{Begun, Claim, Lane, Pause, Settled, Settlement, StoreError, StoreResult};
 use crate::webhook::{Message, payload};
 

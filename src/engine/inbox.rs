@@ -16,8 +16,8 @@ use super::identity::Identity;
 use super::policies::{Policies, ShopPolicy};
 use crate::clock::Clock;
 use crate::domain::{
-    self, Cart, CartId, Decision, EventKey, Fact, IdentifierHash, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper,
-    What,
+    self, Cart, CartId, Decision, EventKey, Fact, IdentifierHash, Input, Moment, Person, Receipt, Refusal, ShopId,
+    Shopper, What,
 };
 use crate::metrics::Metrics;
 use crate::store::{

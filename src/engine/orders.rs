@@ -38,12 +38,7 @@ impl Engine {
     ///
     /// # Errors
     /// When its key was used for something else, or the store cannot take it now: then it is to be repeated.
-    pub async fn order(
-        &self,
-        shop: &ShopId,
-        news: OrderNews,
-        once: Option<Once>,
-    ) -> Result<OrderReceipt, WriteError> {
+    pub async fn order(&self, shop: &ShopId, news: OrderNews, once: Option<Once>) -> Result<OrderReceipt, WriteError> {
         let result = self.take_order(shop, news, once).await;
         let label = match &result {
             Ok(receipt) => receipt.applied.as_str(),
@@ -53,12 +48,7 @@ impl Engine {
         result
     }
 
-    async fn take_order(
-        &self,
-        shop: &ShopId,
-        news: OrderNews,
-        once: Option<Once>,
-    ) -> Result<OrderReceipt, WriteError> {
+    async fn take_order(&self, shop: &ShopId, news: OrderNews, once: Option<Once>) -> Result<OrderReceipt, WriteError> {
         let policy = self.shop(shop)?;
         self.clock.observe(news.placed_at);
         for _ in 0..CONFLICTS_MAX {
@@ -84,8 +74,7 @@ impl Engine {
             let receipt = receipt(&order, Applied::Applied, carts, in_flight);
             let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
             let tallies = domain::tallies(&facts, now.day());
-            let commit =
-                OrderCommit { order: &order, expected: version, tallies: &tallies, keep: keep.as_ref(), now };
+            let commit = OrderCommit { order: &order, expected: version, tallies: &tallies, keep: keep.as_ref(), now };
             match (self.store.commit_order(commit).await?, once.as_ref()) {
                 (Committed::Done { .. }, _) => {
                     self.metrics.facts(shop, &facts);

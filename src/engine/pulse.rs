@@ -107,12 +107,7 @@ async fn look(scheduler: &Scheduler, engine: &Engine, poll: Duration) -> StoreRe
 }
 
 /// Runs every lane side by side until it is told to stop; then lets sends in flight end.
-pub async fn run_dispatcher(
-    dispatcher: Arc<Dispatcher>,
-    poll: Duration,
-    pulse: Heartbeat,
-    stop: CancellationToken,
-) {
+pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: Heartbeat, stop: CancellationToken) {
     let mut running: HashMap<Lane, ()> = HashMap::new();
     let mut lanes = JoinSet::new();
     let mut backoff = Backoff::new();
@@ -168,8 +163,7 @@ struct LaneLoop {
 async fn run_lane(dispatcher: Arc<Dispatcher>, lane: Lane, poll: Duration, stop: CancellationToken) {
     let bell = dispatcher.engine.lane_bell(&lane);
     let mut backoff = Backoff::new();
-    let mut this =
-        LaneLoop { dispatcher, lane, claimed: VecDeque::new(), sending: JoinSet::new(), pace: None };
+    let mut this = LaneLoop { dispatcher, lane, claimed: VecDeque::new(), sending: JoinSet::new(), pace: None };
     while !stop.is_cancelled() {
         let wait = match this.fill(poll).await {
             Ok(wait) => {

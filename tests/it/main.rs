@@ -3,6 +3,7 @@
 //! - `store.rs`: the conformance suite that every store runs;
 //! - `model.rs`: the domain against a naive model of it;
 //! - `redis_only.rs`: what only Redis can do to its store;
+//! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
 //!
 //! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
@@ -11,8 +12,11 @@
 
 mod model;
 mod policy;
+mod receiver;
 mod redis_only;
 mod samples;
 mod servers;
+mod shop;
 mod store;
+mod stories;
 mod tidy;

@@ -67,14 +67,12 @@ impl Receiver {
         let shared = web::Data::new(Arc::clone(&book));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");
         let url = format!("http://{}/hook", listener.local_addr().expect("a bound listener has an address"));
-        let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).default_service(web::to(receive))
-        })
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .expect("the listener is ours")
-        .run();
+        let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(receive)))
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .expect("the listener is ours")
+            .run();
         let handle = server.handle();
         tokio::spawn(server);
         Self { book, server: handle, url }

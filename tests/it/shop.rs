@@ -95,7 +95,12 @@ impl Shop {
         self.app.settle().await.expect("the store answers");
     }
 
-    pub async fn send(&self, method: Method, path: &str, shape: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        shape: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.app.api_url()));
         answer(shape(request.bearer_auth(SERVER_KEY))).await
     }

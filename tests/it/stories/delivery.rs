@@ -118,7 +118,10 @@ fn headers_of(one: &Received) -> http::HeaderMap {
         ("webhook-timestamp", one.timestamp.to_string()),
         ("webhook-signature", one.signature.clone()),
     ];
-    pairs.into_iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value"))).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().expect("a value")))
+        .collect()
 }
 
 pub async fn an_order_during_a_send_waits_for_its_end(on: Backend) {

@@ -53,9 +53,11 @@ pub async fn a_lower_revision_is_not_applied(on: Backend) {
 
 pub async fn the_same_write_twice_gets_the_first_answer(on: Backend) {
     let shop = Shop::open(on).await;
-    let put = |key: &'static str| shop.send(Method::PUT, "/v1/carts/c-1", move |r| {
-        r.header("Idempotency-Key", key).json(&cart_of("joe@example.com"))
-    });
+    let put = |key: &'static str| {
+        shop.send(Method::PUT, "/v1/carts/c-1", move |r| {
+            r.header("Idempotency-Key", key).json(&cart_of("joe@example.com"))
+        })
+    };
     let first = put("k-1").await;
     shop.clock.advance(10 * MINUTE);
     let again = put("k-1").await;
@@ -72,9 +74,9 @@ pub async fn the_same_write_twice_gets_the_first_answer(on: Backend) {
 
 pub async fn a_key_for_another_request_is_refused(on: Backend) {
     let shop = Shop::open(on).await;
-    let put = |email: &'static str| shop.send(Method::PUT, "/v1/carts/c-1", move |r| {
-        r.header("Idempotency-Key", "k-1").json(&cart_of(email))
-    });
+    let put = |email: &'static str| {
+        shop.send(Method::PUT, "/v1/carts/c-1", move |r| r.header("Idempotency-Key", "k-1").json(&cart_of(email)))
+    };
     assert_eq!(put("joe@example.com").await.status, 201);
     assert_eq!(put("ann@example.com").await.status, 422);
 }

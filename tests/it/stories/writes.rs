@@ -56,7 +56,10 @@ pub async fn a_browser_key_writes_and_reads_nothing(on: Backend) {
     let url = format!("{}/v1/carts/c-1", shop.app.api_url());
     let put = |origin: Option<&'static str>| {
         let request = client.put(&url).bearer_auth(BROWSER_KEY).json(&cart_of("joe@example.com"));
-        origin.map_or_else(|| request.try_clone().expect("no stream"), |o| request.try_clone().expect("no stream").header("Origin", o))
+        origin.map_or_else(
+            || request.try_clone().expect("no stream"),
+            |o| request.try_clone().expect("no stream").header("Origin", o),
+        )
     };
     assert_eq!(put(None).send().await.expect("answers").status(), 403);
     assert_eq!(put(Some("https://evil.example")).send().await.expect("answers").status(), 403);
