@@ -33,9 +33,9 @@ impl FromBody for Snapshot {
         if !body.currency.has_value() {
             faults.add(&At::Root.field("currency"), "is required");
         }
-        let Patch { envelope, patch } = patch(body, checkout_hosts, faults);
+        let (envelope, patch) = read(body, checkout_hosts, faults);
         let stage = patch.stage.unwrap_or(Stage::Cart);
-        Some(Self { envelope, stage, content: Box::new(content(*patch)?) })
+        Some(Self { envelope, stage, content: Box::new(content(patch)?) })
     }
 }
 
@@ -56,7 +56,8 @@ impl FromBody for Patch {
                 faults.add(&At::Root.field(name), "cannot be removed");
             }
         }
-        Some(patch(body, checkout_hosts, faults))
+        let (envelope, patch) = read(body, checkout_hosts, faults);
+        Some(Self { envelope, patch: Box::new(patch) })
     }
 }
 
@@ -100,7 +101,7 @@ pub fn whole_shopper(patch: ShopperPatch) -> Shopper {
     }
 }
 
-fn patch(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> Patch {
+fn read(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> (Envelope, CartPatch) {
     let root = At::Root;
     let envelope = Envelope::check(body.occurred_at, body.revision, body.event_id, faults);
     let patch = CartPatch {
@@ -119,7 +120,7 @@ fn patch(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> 
         attributes: attributes(body.attributes, &root.field("attributes"), faults),
         test: body.test.check(&root.field("test"), faults, flag),
     };
-    Patch { envelope, patch: Box::new(patch) }
+    (envelope, patch)
 }
 
 fn nested<T, U>(given: Given<T>, check: impl FnOnce(T) -> U) -> Field<U> {

@@ -46,7 +46,7 @@ pub struct OrderBody<'a> {
     status: Given<Text<'a>>,
     /// ISO 4217.
     #[serde(default)]
-    #[schema(value_type = String, required = true, pattern = "^[A-Z]{3}$")]
+    #[schema(value_type = super::openapi::CurrencyCode, required = true)]
     currency: Given<Text<'a>>,
     #[serde(default)]
     #[schema(value_type = i64, required = true, minimum = 0, maximum = 1_000_000_000_000_000_i64)]

@@ -251,7 +251,7 @@ impl From<Refusal> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(error = %error, "a request could not be served: the store failed");
+        tracing::debug!(error = %error, "a request could not be served: the store failed");
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(Kind::Unavailable, "Repeat a write with the same idempotency key: it is done once.")
