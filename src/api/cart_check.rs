@@ -13,8 +13,8 @@ use super::fields::{
 };
 use super::json::{Given, Object, Text};
 use crate::domain::{
-    CartPatch, Channel, Consent, ConsentStatus, Content, Field, Item, PersonalText, ProductId, Shopper, ShopperPatch,
-    Stage, Totals, TotalsPatch, WebUrl,
+    CartPatch, Channel, Consent, ConsentStatus, Content, Field, Item, PersonalText, Shopper, ShopperPatch, Stage,
+    Totals, TotalsPatch, WebUrl,
 };
 
 /// A whole cart.
@@ -142,7 +142,7 @@ fn at_checkout(url: WebUrl, hosts: &[String]) -> Checked<WebUrl> {
 
 /// A line of a cart or an order.
 pub fn item(Object(body): Object<ItemBody<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Item> {
-    let product_id = product(body.product_id, at, faults);
+    let product_id = body.product_id.required(&at.field("product_id"), faults, product);
     let quantity = quantity(body.quantity, at, faults);
     let id = body.id.optional(&at.field("id"), faults, text::<128>);
     let sku = body.sku.optional(&at.field("sku"), faults, text::<128>);
@@ -162,12 +162,6 @@ pub fn item(Object(body): Object<ItemBody<'_>>, at: &At<'_>, faults: &mut Faults
         url: web_url,
         image_url,
         in_stock: body.in_stock.value(),
-    })
-}
-
-fn product(given: Given<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<ProductId> {
-    given.required(&at.field("product_id"), faults, |text| {
-        ProductId::parse(&text.0).map_err(|error| error.to_string().into())
     })
 }
 
