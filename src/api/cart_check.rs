@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::faults::{At, Faults};
 use super::fields::{
     Checked, TEXT_MAX, attributes, count, country, currency, email, flag, locale, member, minor, moment, personal,
-    phone, set, text, time_zone, url, url_host, within,
+    phone, product, set, text, time_zone, url, url_host, within,
 };
 use super::json::{Given, Object, Text};
 use crate::domain::{
