@@ -80,6 +80,7 @@ impl Access {
 
     /// Access by these keys alone.
     #[cfg(test)]
+    #[must_use]
     pub fn of(server_keys: &[KeyHash], shops: Vec<(ShopId, Vec<KeyConfig>)>) -> Self {
         let mut access = Self::default();
         access.add_server_keys(server_keys);

@@ -23,7 +23,7 @@ pub const CONSENT_MAX: usize = 8;
 pub struct CartBody<'a> {
     /// ISO 4217.
     #[serde(default, borrow)]
-    #[schema(value_type = String, required = true, pattern = "^[A-Z]{3}$")]
+    #[schema(value_type = super::openapi::CurrencyCode, required = true)]
     pub currency: Given<Text<'a>>,
     /// How far the shopper has come; `cart` when left out.
     #[serde(default)]

@@ -9,12 +9,12 @@ use super::envelope::Envelope;
 use super::faults::{At, Faults};
 use super::fields::{
     Checked, TEXT_MAX, attributes, count, country, currency, email, flag, locale, member, minor, moment, personal,
-    phone, set, text, time_zone, url, url_host, within,
+    phone, product, set, text, time_zone, url, url_host, within,
 };
 use super::json::{Given, Object, Text};
 use crate::domain::{
-    CartPatch, Channel, Consent, ConsentStatus, Content, Field, Item, PersonalText, ProductId, Shopper, ShopperPatch,
-    Stage, Totals, TotalsPatch, WebUrl,
+    CartPatch, Channel, Consent, ConsentStatus, Content, Field, Item, PersonalText, Shopper, ShopperPatch, Stage,
+    Totals, TotalsPatch, WebUrl,
 };
 
 /// A whole cart.
@@ -33,9 +33,9 @@ impl FromBody for Snapshot {
         if !body.currency.has_value() {
             faults.add(&At::Root.field("currency"), "is required");
         }
-        let Patch { envelope, patch } = patch(body, checkout_hosts, faults);
+        let (envelope, patch) = read(body, checkout_hosts, faults);
         let stage = patch.stage.unwrap_or(Stage::Cart);
-        Some(Self { envelope, stage, content: Box::new(content(*patch)?) })
+        Some(Self { envelope, stage, content: Box::new(content(patch)?) })
     }
 }
 
@@ -56,7 +56,8 @@ impl FromBody for Patch {
                 faults.add(&At::Root.field(name), "cannot be removed");
             }
         }
-        Some(patch(body, checkout_hosts, faults))
+        let (envelope, patch) = read(body, checkout_hosts, faults);
+        Some(Self { envelope, patch: Box::new(patch) })
     }
 }
 
@@ -100,7 +101,7 @@ pub fn whole_shopper(patch: ShopperPatch) -> Shopper {
     }
 }
 
-fn patch(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> Patch {
+fn read(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> (Envelope, CartPatch) {
     let root = At::Root;
     let envelope = Envelope::check(body.occurred_at, body.revision, body.event_id, faults);
     let patch = CartPatch {
@@ -119,7 +120,7 @@ fn patch(body: CartBody<'_>, checkout_hosts: &[String], faults: &mut Faults) -> 
         attributes: attributes(body.attributes, &root.field("attributes"), faults),
         test: body.test.check(&root.field("test"), faults, flag),
     };
-    Patch { envelope, patch: Box::new(patch) }
+    (envelope, patch)
 }
 
 fn nested<T, U>(given: Given<T>, check: impl FnOnce(T) -> U) -> Field<U> {
@@ -141,7 +142,7 @@ fn at_checkout(url: WebUrl, hosts: &[String]) -> Checked<WebUrl> {
 
 /// A line of a cart or an order.
 pub fn item(Object(body): Object<ItemBody<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<Item> {
-    let product_id = product(body.product_id, at, faults);
+    let product_id = body.product_id.required(&at.field("product_id"), faults, product);
     let quantity = quantity(body.quantity, at, faults);
     let id = body.id.optional(&at.field("id"), faults, text::<128>);
     let sku = body.sku.optional(&at.field("sku"), faults, text::<128>);
@@ -161,12 +162,6 @@ pub fn item(Object(body): Object<ItemBody<'_>>, at: &At<'_>, faults: &mut Faults
         url: web_url,
         image_url,
         in_stock: body.in_stock.value(),
-    })
-}
-
-fn product(given: Given<Text<'_>>, at: &At<'_>, faults: &mut Faults) -> Option<ProductId> {
-    given.required(&at.field("product_id"), faults, |text| {
-        ProductId::parse(&text.0).map_err(|error| error.to_string().into())
     })
 }
 

@@ -81,7 +81,7 @@ pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let loaded = call.state.engine.store().load(&call.shop.id, &id, None).await?;
     let cart = loaded.record.map(|stored| stored.value).filter(|cart| cart.state != State::Erased);
     let cart = cart.ok_or_else(|| Problem::new(Kind::NoSuchCart, "It was never put, or it was erased."))?;
-    private(receipt::json(StatusCode::OK, &CartView::of(&cart))?)
+    Ok(private(receipt::json(StatusCode::OK, &CartView::of(&cart))?))
 }
 
 /// A page of carts.
@@ -100,20 +100,21 @@ pub struct CartPage<'a> {
     params(("state" = Option<super::openapi::StateNameSchema>, Query), ("stage" = Option<super::openapi::StageName>, Query),
         ("reason" = Option<super::openapi::ReasonName>, Query),
         ("limit" = Option<u8>, Query, minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before.")),
+        ("cursor" = Option<String>, Query, min_length = 1, max_length = 1024, pattern = "^[!-~]+$", description = "`next_cursor` of the page before.")),
     responses((status = 200, body = CartPage, description = "A page of carts.")))]
 pub async fn list(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let call = Call::open_with(&req, Role::Server, &["shop", "state", "stage", "reason", "limit", "cursor"])?;
     let wanted = Wanted::parse(&call.query)?;
     let (carts, next) = collect(&call, &wanted).await?;
     let page = CartPage { carts: carts.iter().map(CartView::of).collect(), next_cursor: next.as_deref() };
-    private(receipt::json(StatusCode::OK, &page)?)
+    Ok(private(receipt::json(StatusCode::OK, &page)?))
 }
 
-fn private(mut response: HttpResponse) -> Result<HttpResponse, Problem> {
+/// No cache on the way may keep what names a person.
+fn private(mut response: HttpResponse) -> HttpResponse {
     let value = actix_web::http::header::HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, value);
-    Ok(response)
+    response
 }
 
 /// What a list is asked for.

@@ -44,7 +44,7 @@ impl FromBody for Envelope {
 }
 
 /// Ends a cart because the shopper says no.
-#[utoipa::path(post, path = "/v1/carts/{cart_id}/dismiss", tag = "carts", request_body = Option<DismissalBody>,
+#[utoipa::path(post, path = "/v1/carts/{cart_id}/dismiss", tag = "carts", request_body = DismissalBody,
     responses((status = 200, body = CartReceipt, description = "Dismissed, or the cart has ended before.")))]
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;

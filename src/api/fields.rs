@@ -3,11 +3,17 @@
 //! Every bound of the API is here or beside the body that it belongs to, and the OpenAPI document repeats it. A rule
 //! takes the raw value and gives a valid one, or the end of the sentence "this field …". Read next: `api/cart_body.rs`.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "all rules have one signature, so that `Given::check` can take any of them"
+)]
+
 use std::collections::BTreeMap;
 
 use super::faults::{At, Detail, Faults};
 use super::json::{Entries, Given, List, Text};
-use crate::domain::{Currency, EventKey, Field, Minor, Moment, PersonalText, WebUrl};
+use crate::domain::{Currency, EventKey, Field, Minor, Moment, PersonalText, ProductId, WebUrl};
 
 /// Longest free text, in characters.
 pub const TEXT_MAX: usize = 512;
@@ -235,6 +241,11 @@ pub fn count(number: i64) -> Checked<u32> {
 /// A revision.
 pub fn revision(number: i64) -> Checked<u64> {
     u64::try_from(number).map_err(|_| "must not be negative".into())
+}
+
+/// A product, named by the storefront.
+pub fn product(text: Text<'_>) -> Checked<ProductId> {
+    ProductId::parse(&text.0).map_err(|error| error.to_string().into())
 }
 
 /// The name of a write, to repeat it by.

@@ -13,8 +13,9 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 pub use self::names::{
-    AttributionName, ChannelName, ConsentStatusName, InFlightName, NotAppliedName, OrderStatusName, PageName,
-    PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName, StageName, StateNameSchema,
+    AttributionName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
+    PageName, PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName, StageName,
+    StateNameSchema,
 };
 use self::shared::Shared;
 pub use self::shared::{Attributes, CartPatchBody, Coupon};

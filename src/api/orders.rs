@@ -23,7 +23,7 @@ use crate::config::Role;
 use crate::domain::{CartId, Currency, Item, Minor, Moment, OrderId, OrderItem, OrderNews, OrderStatus, Shopper};
 
 /// An order placed further ahead of our clock than this would go on settling carts to come.
-const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
+const CLOCK_AHEAD_MAX: Duration = Duration::from_mins(5);
 
 /// What is known of an order.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -46,7 +46,7 @@ pub struct OrderBody<'a> {
     status: Given<Text<'a>>,
     /// ISO 4217.
     #[serde(default)]
-    #[schema(value_type = String, required = true, pattern = "^[A-Z]{3}$")]
+    #[schema(value_type = super::openapi::CurrencyCode, required = true)]
     currency: Given<Text<'a>>,
     #[serde(default)]
     #[schema(value_type = i64, required = true, minimum = 0, maximum = 1_000_000_000_000_000_i64)]
@@ -76,7 +76,7 @@ pub struct OrderBody<'a> {
     event_id: Given<Text<'a>>,
 }
 
-struct Placed {
+struct Told {
     envelope: Envelope,
     id: OrderId,
     cart: Option<CartId>,
@@ -88,7 +88,7 @@ struct Placed {
     placed_at: Option<Moment>,
 }
 
-impl FromBody for Placed {
+impl FromBody for Told {
     type Body<'b> = OrderBody<'b>;
     type Context = ();
 
@@ -130,19 +130,19 @@ impl FromBody for Placed {
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Server)?;
     let bytes = call.body(payload, JSON).await?;
-    let placed: Placed = body::parse(&bytes, &())?;
+    let told: Told = body::parse(&bytes, &())?;
     let now = call.state.engine.now();
-    let once = call.once(placed.envelope.event_id, &bytes)?;
+    let once = call.once(told.envelope.event_id, &bytes)?;
     let news = OrderNews {
-        id: placed.id.clone(),
-        cart: placed.cart,
-        shopper: placed.shopper,
-        status: placed.status,
-        currency: placed.currency,
-        total: placed.total,
-        items: placed.items,
-        placed_at: placed.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
+        id: told.id.clone(),
+        cart: told.cart,
+        shopper: told.shopper,
+        status: told.status,
+        currency: told.currency,
+        total: told.total,
+        items: told.items,
+        placed_at: told.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
     };
     let receipt = call.state.engine.order(&call.shop.id, news, once).await?;
-    receipt::of_order(&placed.id, &receipt)
+    receipt::of_order(&told.id, &receipt)
 }

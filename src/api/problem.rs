@@ -251,7 +251,7 @@ impl From<Refusal> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(error = %error, "a request could not be served: the store failed");
+        tracing::debug!(error = %error, "a request could not be served: the store failed");
         match error {
             StoreError::Unavailable(_) => {
                 Self::new(Kind::Unavailable, "Repeat a write with the same idempotency key: it is done once.")
@@ -268,6 +268,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use actix_web::body::to_bytes;
+    use actix_web::http::header::HeaderValue;
 
     use super::*;
 
@@ -283,7 +284,7 @@ mod tests {
         let fault = Fault { pointer: "/items/0/quantity".to_owned(), detail: "must be at least 1".into() };
         let response = Problem::with_faults(Kind::InvalidBody, vec![fault]).error_response();
         assert_eq!(response.status(), 422);
-        assert_eq!(response.headers().get("content-type").map(|v| v.as_bytes()), Some(PROBLEM_JSON.as_bytes()));
+        assert_eq!(response.headers().get("content-type").map(HeaderValue::as_bytes), Some(PROBLEM_JSON.as_bytes()));
         let bytes = to_bytes(response.into_body()).await.expect("a body in memory");
         let json: serde_json::Value = serde_json::from_slice(&bytes).expect("valid JSON");
         assert_eq!(json["type"], "/problems/invalid-body");

@@ -61,13 +61,13 @@ impl FromBody for Said {
         let root = At::Root;
         let envelope = Envelope::check(body.occurred_at, body.revision, body.event_id, faults);
         body.comment.optional(&root.field("comment"), faults, text::<500>);
-        let source = body.source.required(&root.field("source"), faults, source);
+        let source = body.source.required(&root.field("source"), faults, |text| source(&text));
         let code = body.code.required(&root.field("code"), faults, |text| code(&text, source));
         Some(Said { envelope, code: code?, source: source? })
     }
 }
 
-fn source(text: Text<'_>) -> Checked<ReasonSource> {
+fn source(text: &Text<'_>) -> Checked<ReasonSource> {
     let said = ReasonSource::parse(&text.0).filter(|source| is_reportable(ReasonCode::Other, *source));
     said.ok_or_else(|| "must be reported or agent".into())
 }

@@ -13,12 +13,12 @@ use super::body::{self, FromBody, JSON};
 use super::call::Call;
 use super::envelope::Envelope;
 use super::faults::{At, Faults};
-use super::fields::{Checked, count, member, minor, moment, text, within};
+use super::fields::{Checked, count, event_key, member, minor, moment, product, text, within};
 use super::json::{Given, List, Text};
 use super::problem::Problem;
 use super::receipt::{self, CartReceipt};
 use crate::config::Role;
-use crate::domain::{Page, PaymentClass, ProductId, Signal, SignalKind, Stage, What};
+use crate::domain::{Page, PaymentClass, Signal, SignalKind, Stage, What};
 
 /// Longest name of a kind.
 const KIND_MAX: usize = 64;
@@ -190,7 +190,7 @@ impl SignalBody<'_> {
         let root = At::Root;
         let envelope = Envelope {
             occurred_at: self.at.clone().optional(&root.field("at"), faults, moment),
-            event_id: self.event_id.clone().optional(&root.field("event_id"), faults, super::fields::event_key),
+            event_id: self.event_id.clone().optional(&root.field("event_id"), faults, event_key),
             revision: None,
         };
         let kind = match SignalKind::NAMES.iter().find(|known| **known == kind) {
@@ -276,10 +276,6 @@ fn check_unkept(long: [(&str, Given<Text<'_>>); 3], short: [(&str, Given<Text<'_
     for (name, given) in short {
         given.optional(&At::Root.field(name), faults, text::<64>);
     }
-}
-
-fn product(text: Text<'_>) -> Checked<ProductId> {
-    ProductId::parse(&text.0).map_err(|error| error.to_string().into())
 }
 
 fn status(number: i64) -> Checked<u16> {

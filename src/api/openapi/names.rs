@@ -9,8 +9,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::{
-    Applied, Attribution, Channel, ConsentStatus, OrderStatus, Page, PaymentClass, ReasonCode, ReasonSource, Stage,
-    StateName,
+    Applied, Attribution, Channel, ConsentStatus, Currency, OrderStatus, Page, PaymentClass, ReasonCode, ReasonSource,
+    Stage, StateName,
 };
 
 fn one_of<T: ToString>(names: impl IntoIterator<Item = T>) -> RefOr<Schema> {
@@ -37,6 +37,17 @@ macro_rules! closed_set {
     };
 }
 
+/// Every code of three letters that the domain takes for a currency.
+fn currencies() -> impl Iterator<Item = &'static str> {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(move |a| letters().flat_map(move |b| letters().map(move |c| [a, b, c])));
+    codes.filter_map(|code| Currency::parse(&code.iter().collect::<String>()).ok()).map(Currency::code)
+}
+
+closed_set!(
+    /// An ISO 4217 currency.
+    CurrencyCode, "Currency", currencies()
+);
 closed_set!(
     /// How far the shopper has come.
     StageName, "Stage", Stage::ALL

@@ -12,10 +12,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 use utoipa::{Modify, PartialSchema, ToSchema};
 
-use crate::api::auth::SHOP_HEADER;
 use crate::api::call::IDEMPOTENCY_KEY;
 use crate::api::fields::{ATTRIBUTE_KEY_MAX, ATTRIBUTE_VALUE_MAX};
-use crate::api::problem::{Kind, PROBLEM_JSON};
+use crate::api::problem::{Kind as ProblemKind, PROBLEM_JSON};
 use crate::domain::ATTRIBUTES_MAX;
 
 /// No control characters but tab and line ends.
@@ -92,18 +91,19 @@ pub struct Shared;
 impl Modify for Shared {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let is_open = path == "/openapi.json";
-            for operation in operations(item) {
-                add_problems(operation, if is_open { &[405, 500] } else { problems_of(path) });
-                if !is_open {
-                    add_parameters(operation, path);
+            for (kind, operation) in operations(item) {
+                if path == "/openapi.json" {
+                    add_problems(operation, OPEN);
+                } else {
+                    add_problems(operation, if kind == Kind::Read { READ } else { WRITE });
+                    add_parameters(operation, kind, path);
+                    if path.ends_with("/dismiss")
+                        && let Some(RefOr::T(body)) = &mut operation.request_body
+                    {
+                        body.required = Some(Required::False);
+                    }
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 }
-            }
-            if let Some(list) = &mut item.get
-                && path == "/v1/carts"
-            {
-                list.parameters.get_or_insert_default().retain(|p| !is_named(p, IDEMPOTENCY_KEY));
             }
         }
         let components = document.components.get_or_insert_default();
@@ -115,18 +115,30 @@ impl Modify for Shared {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.patch, &mut item.post, &mut item.delete].into_iter().flatten()
+/// What a call does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
 }
 
-fn problems_of(path: &str) -> &'static [u16] {
-    // Bodies that are not asked for are not read, so a GET and a DELETE answer a part of these only.
-    if path.is_empty() { &[] } else { &[400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503] }
+/// What a call without a key may answer beside what it is asked for.
+const OPEN: &[u16] = &[405, 500];
+/// What any call may answer.
+const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
+/// What a call with a body or an idempotency key may answer.
+const WRITE: &[u16] = &[400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503];
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Kind, &mut Operation)> {
+    let writes = [&mut item.put, &mut item.patch, &mut item.post, &mut item.delete].into_iter().flatten();
+    let reads = [&mut item.get].into_iter().flatten();
+    reads.map(|read| (Kind::Read, read)).chain(writes.map(|write| (Kind::Write, write)))
 }
 
 fn add_problems(operation: &mut Operation, statuses: &[u16]) {
     for status in statuses {
-        let titles: Vec<_> = Kind::ALL.iter().map(|kind| kind.parts()).filter(|parts| parts.0 == *status).collect();
+        let titles: Vec<_> =
+            ProblemKind::ALL.iter().map(|kind| kind.parts()).filter(|parts| parts.0 == *status).collect();
         let lines: Vec<_> = titles.iter().map(|(_, slug, title)| format!("`{slug}`: {title}.")).collect();
         let schema = Some(Ref::from_schema_name("Problem"));
         let content = ContentBuilder::new().schema(schema).build();
@@ -135,17 +147,18 @@ fn add_problems(operation: &mut Operation, statuses: &[u16]) {
     }
 }
 
-fn add_parameters(operation: &mut Operation, path: &str) {
+fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.retain(|parameter| !is_named(parameter, "cart_id"));
     if path.contains("{cart_id}") {
         parameters.push(parameter("cart_id", ParameterIn::Path, CART_ID_PATTERN, "Chosen by the storefront."));
     }
-    let about = "The shop, for a key of the whole server with several shops.";
+    let about = "The shop, for a key of the whole server with several shops; or the header `Cartwake-Shop`.";
     parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
-    parameters.push(parameter(SHOP_HEADER, ParameterIn::Header, SHOP_PATTERN, about));
-    let about = "Names a write: a repeat with the same key gets the first answer. Kept for a day.";
-    parameters.push(parameter(IDEMPOTENCY_KEY, ParameterIn::Header, KEY_PATTERN, about));
+    if kind == Kind::Write {
+        let about = "Names a write: a repeat with the same key gets the first answer. Kept for a day.";
+        parameters.push(parameter(IDEMPOTENCY_KEY, ParameterIn::Header, KEY_PATTERN, about));
+    }
 }
 
 fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {
