@@ -1,6 +1,7 @@
 //! Every test that needs more than one room, in one binary.
 //!
 //! - `store.rs`: the conformance suite that every store runs;
+//! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
 //! - `model.rs`: the domain against a naive model of it;
 //! - `redis_only.rs`: what only Redis can do to its store;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
@@ -11,8 +12,11 @@
 
 mod model;
 mod policy;
+mod receiver;
 mod redis_only;
 mod samples;
 mod servers;
+mod shop;
 mod store;
+mod stories;
 mod tidy;
