@@ -277,9 +277,9 @@ fn every_metric_is_documented() {
     let literals: Vec<&str> = metrics.split('"').skip(1).step_by(2).collect();
     let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     let is_help = |text: &str| text.contains(' ') && text.starts_with(|c: char| c.is_ascii_uppercase());
-    let named = literals.windows(2).filter(|pair| is_name(pair[0]) && is_help(pair[1]));
+    let made = literals.windows(2).filter(|pair| is_name(pair[0]) && is_help(pair[1]));
     let names: BTreeSet<String> =
-        named.map(|pair| format!("cartwake_{}", pair[0].trim_start_matches("cartwake_"))).collect();
+        made.map(|pair| format!("cartwake_{}", pair[0].trim_start_matches("cartwake_"))).collect();
     assert!(names.len() > 20, "this test no longer sees how metrics are made: {names:?}");
     let missing = names.iter().filter(|name| !docs.contains(&format!("`{name}`")));
     refuse(&missing.map(|name| format!("docs/metrics.md does not say what {name} counts")).collect::<Vec<_>>());
