@@ -1,6 +1,7 @@
 //! Every test that needs more than one room, in one binary.
 //!
 //! - `store.rs`: the conformance suite that every store runs;
+//! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
 //! - `model.rs`: the domain against a naive model of it;
 //! - `redis_only.rs`: what only Redis can do to its store;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
