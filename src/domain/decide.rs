@@ -159,6 +159,7 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             if matches!(draft.cart.state, State::Erased) {
                 return Ok(Applied::Closed);
             }
+            catch_up(draft, at, person);
             draft.bury(State::Erased, at);
         }
         What::Order(news) => {

@@ -3,7 +3,7 @@
 //! A delivery holds what its event was about at the time; the payload is rendered from it and the cart as it is at the
 //! moment of sending, so that an old truth is never sent. Read next: `domain/send.rs`.
 
-use super::cart::Abandonment;
+use super::cart::{Abandonment, Cart};
 use super::content::Channel;
 use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
 use super::money::{Currency, Minor};
@@ -134,7 +134,11 @@ impl Event {
             (Some(step), _) => format!("{}/{number}/{}", self.kind, step.index),
             (None, Some(order)) => format!("{}/{}", self.kind, order.id),
             (None, None) => match self.kind {
-                EventKind::ReasonRecorded | EventKind::EndpointTest => format!("{}/{}", self.kind, self.at.millis()),
+                EventKind::ReasonRecorded => {
+                    let said = self.reason.map_or(("", ""), |r| (r.source.as_str(), r.code.as_str()));
+                    format!("{}/{}/{}/{}", self.kind, self.at.millis(), said.0, said.1)
+                }
+                EventKind::EndpointTest => format!("{}/{}", self.kind, self.at.millis()),
                 EventKind::Abandoned
                 | EventKind::Reminder
                 | EventKind::Resumed
@@ -200,20 +204,15 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A new delivery of an event of this cart, due at once.
+    /// A new delivery of an event of this cart. Its id follows from what it is about, and from when the cart was made:
+    /// a cart id that a storefront uses again, long after, is another cart.
     #[must_use]
-    pub fn new(
-        shop: &ShopId,
-        cart: &CartId,
-        endpoint: &EndpointName,
-        event: Event,
-        due_at: Moment,
-        send_not_after: Moment,
-    ) -> Self {
+    pub fn new(cart: &Cart, endpoint: &EndpointName, event: Event, due_at: Moment, send_not_after: Moment) -> Self {
+        let about = format!("{}/{}", cart.created_at.millis(), event.about());
         Self {
-            id: DeliveryId::derive(shop, cart, &event.about(), endpoint),
-            shop: shop.clone(),
-            cart: cart.clone(),
+            id: DeliveryId::derive(&cart.shop, &cart.id, &about, endpoint),
+            shop: cart.shop.clone(),
+            cart: cart.id.clone(),
             endpoint: endpoint.clone(),
             created_at: due_at,
             event,

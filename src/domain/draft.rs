@@ -70,11 +70,13 @@ impl<'a> Draft<'a> {
     /// The shopper showed a sign of life: the idle window starts anew, and an abandonment ends.
     pub fn activity(&mut self, at: Moment) {
         self.cart.last_activity_at = self.cart.last_activity_at.max(at);
-        if matches!(self.cart.state, State::Abandoned { .. }) {
+        // Late news of what the shopper did before does not mean that they are back.
+        let is_back = self.cart.last_abandonment.is_some_and(|last| at >= last.abandoned_at);
+        if is_back && matches!(self.cart.state, State::Abandoned { .. }) {
             self.cart.episode_started_at = at;
             self.enter(State::Active { stalls_at: None });
             self.facts.push(Fact::Resumed);
-            self.announce(EventKind::Resumed, at, None, None);
+            self.tell(EventKind::Resumed, at);
         }
     }
 
@@ -139,7 +141,7 @@ impl<'a> Draft<'a> {
         self.enter(State::Abandoned { next_step: self.step_after(None, at) });
         self.facts.push(Fact::Abandoned { stage, currency, value });
         self.facts.push(Fact::ReasonFound { stage, code: inferred.code, source: inferred.source });
-        self.announce(EventKind::Abandoned, at, None, None);
+        self.tell(EventKind::Abandoned, at);
     }
 
     fn step_after(&self, index: Option<u32>, abandoned_at: Moment) -> Option<NextStep> {
@@ -206,7 +208,8 @@ impl<'a> Draft<'a> {
             self.cart.reminders.push(mark);
         }
         let before = self.outbox.len();
-        self.announce(EventKind::Reminder, step.due_at, Some(brief), None);
+        let event = Event { step: Some(brief), ..self.event(EventKind::Reminder, step.due_at) };
+        self.announce(&event);
         self.outbox.len() - before
     }
 
@@ -222,7 +225,8 @@ impl<'a> Draft<'a> {
             Attribution::Recovered => EventKind::Recovered,
             Attribution::Organic => EventKind::Converted,
         };
-        self.announce(kind, placed_at, None, Some(order));
+        let event = Event { order: Some(order), ..self.event(kind, placed_at) };
+        self.announce(&event);
     }
 
     /// An order settles the cart and its payment is on its way.
@@ -247,7 +251,8 @@ impl<'a> Draft<'a> {
         }
         self.enter(State::Reverted);
         let order = self.cart.order.clone();
-        self.announce(EventKind::Reverted, at, None, order);
+        let event = Event { order, ..self.event(EventKind::Reverted, at) };
+        self.announce(&event);
     }
 
     pub fn suppress(&mut self, why: Why) {
@@ -256,7 +261,7 @@ impl<'a> Draft<'a> {
 
     pub fn dismiss(&mut self, at: Moment) {
         self.enter(State::Dismissed);
-        self.announce(EventKind::Dismissed, at, None, None);
+        self.tell(EventKind::Dismissed, at);
     }
 
     /// Records what the shopper or an agent said.
@@ -284,7 +289,8 @@ impl<'a> Draft<'a> {
         if first {
             self.facts.push(Fact::ReasonFound { stage: self.cart.stage, code, source });
         }
-        self.announce(EventKind::ReasonRecorded, at, None, None);
+        let event = Event { reason: Some(reason), ..self.event(EventKind::ReasonRecorded, at) };
+        self.announce(&event);
     }
 
     /// Leaves only the name: everything a storefront told us goes.
@@ -292,7 +298,7 @@ impl<'a> Draft<'a> {
         let announce = matches!(state, State::Expired);
         self.enter(state);
         if announce {
-            self.announce(EventKind::Expired, at, None, None);
+            self.tell(EventKind::Expired, at);
         }
         let cart = &mut self.cart;
         cart.content = Content::empty(cart.content.currency);
@@ -304,23 +310,25 @@ impl<'a> Draft<'a> {
         cart.expires_at = self.now.plus(self.program.retention.tombstone);
     }
 
+    /// An event of this kind, with what the cart knows.
+    fn event(&self, kind: EventKind, at: Moment) -> Event {
+        let reason = self.cart.primary_reason().copied();
+        Event { kind, at, abandonment: self.cart.last_abandonment, step: None, order: None, reason }
+    }
+
+    fn tell(&mut self, kind: EventKind, at: Moment) {
+        self.announce(&self.event(kind, at));
+    }
+
     /// Puts an event in the outbox, once for each endpoint that wants it.
-    fn announce(&mut self, kind: EventKind, at: Moment, step: Option<StepBrief>, order: Option<OrderBrief>) {
+    fn announce(&mut self, event: &Event) {
+        let kind = event.kind;
         let life = if kind == EventKind::Reminder { self.program.stale_after } else { STATE_EVENT_LIFE };
-        let since = if kind == EventKind::Reminder { at } else { self.now };
-        let event = Event {
-            kind,
-            at,
-            abandonment: self.cart.last_abandonment,
-            step,
-            order,
-            reason: self.cart.primary_reason().copied(),
-        };
+        let since = if kind == EventKind::Reminder { event.at } else { self.now };
         for subscription in &self.program.subscriptions {
             if subscription.events.contains(kind) {
                 let endpoint = subscription.endpoint.clone();
-                let (shop, cart) = (&self.cart.shop, &self.cart.id);
-                let delivery = Delivery::new(shop, cart, &endpoint, event.clone(), self.now, since.plus(life));
+                let delivery = Delivery::new(&self.cart, &endpoint, event.clone(), self.now, since.plus(life));
                 self.outbox.push(delivery);
                 self.facts.push(Fact::DeliveryQueued { endpoint, event: kind });
             }

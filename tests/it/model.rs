@@ -139,7 +139,7 @@ impl<'a> Player<'a> {
         self.census.retain(|_, n| *n != 0);
         for delivery in &decision.outbox {
             let known = self.told.insert(delivery.id.clone(), delivery.event.clone());
-            // Two reasons given in one millisecond share an id: see `Event::about`.
+            // The same reason given twice in one millisecond is one event.
             let is_new = known.is_none() || delivery.event.kind == EventKind::ReasonRecorded;
             assert!(is_new, "{} came twice: {known:?} and {:?}", delivery.id, delivery.event);
             if delivery.event.kind == EventKind::Abandoned {

@@ -324,7 +324,7 @@ pub fn reminder_to(name: &str, cart: &Cart, index: u32, due_at: Moment) -> Deliv
         order: None,
         reason: Some(abandonment(1).reason),
     };
-    Delivery::new(&cart.shop, &cart.id, &endpoint(name), event, due_at, due_at.plus(secs(12 * 3600)))
+    Delivery::new(cart, &endpoint(name), event, due_at, due_at.plus(secs(12 * 3600)))
 }
 
 pub fn order(id: &str) -> Order {

@@ -69,7 +69,7 @@ fn lane() -> Lane {
 fn delivery(cart: &Cart) -> Delivery {
     let event =
         Event { kind: EventKind::Abandoned, at: at(1), abandonment: None, step: None, order: None, reason: None };
-    Delivery::new(&cart.shop, &cart.id, &lane().endpoint, event, at(1), at(900))
+    Delivery::new(cart, &lane().endpoint, event, at(1), at(900))
 }
 
 async fn write(store: &EmbeddedStore, cart: &Cart, outbox: &[Delivery]) -> StoreResult<Committed> {

@@ -261,10 +261,17 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
     let life = (status, any::<u32>(), vec(attempt, 0..10));
     (shop(), cart_id(), endpoint, event(), moment(), moment(), life).prop_map(
         |(shop, cart, endpoint, event, due_at, send_not_after, (status, attempt_count, attempts))| Delivery {
+            id: DeliveryId::derive(&shop, &cart, "reminder/1/0", &endpoint),
+            shop,
+            cart,
+            endpoint,
+            event,
+            created_at: due_at,
+            due_at,
+            send_not_after,
             status,
             attempt_count,
             attempts,
-            ..Delivery::new(&shop, &cart, &endpoint, event, due_at, send_not_after)
         },
     )
 }

@@ -146,7 +146,7 @@ fn delivery(kind: EventKind) -> Delivery {
     };
     let endpoint = EndpointName::parse("mailer").expect("a name");
     let cart = cart();
-    Delivery::new(&cart.shop, &cart.id, &endpoint, event, at(moment), at("2026-11-23T18:30:00Z"))
+    Delivery::new(&cart, &endpoint, event, at(moment), at("2026-11-23T18:30:00Z"))
 }
 
 fn body(kind: EventKind, cart: &Cart, thin: bool) -> String {
