@@ -96,13 +96,13 @@ struct ReplayArgs {
     file: PathBuf,
     /// The cart API.
     #[arg(long)]
-    to: reqwest::Url,
+    to: replay::Url,
     /// A server key.
     #[arg(long, env = "CARTWAKE_KEY", hide_env_values = true)]
     key: String,
     /// The operations listener; only for `advance` lines.
     #[arg(long)]
-    ops: Option<reqwest::Url>,
+    ops: Option<replay::Url>,
     /// An admin key; only for `advance` lines.
     #[arg(long, env = "CARTWAKE_ADMIN_KEY", hide_env_values = true)]
     admin_key: Option<String>,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::Url;
+pub use reqwest::Url;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 

@@ -67,7 +67,7 @@ pub async fn an_endpoint_that_is_gone_is_paused_and_can_be_resumed(on: Backend) 
     assert_eq!(shop.receiver.received().len(), 2, "the abandonment, the 410, and nothing after it");
     let endpoints = shop.ops(Method::GET, "/v1/endpoints").await;
     assert!(endpoints.body.to_string().contains("endpoint_gone"), "{endpoints:?}");
-    assert_eq!(shop.ops(Method::POST, "/v1/endpoints/test/mail/resume").await.status, 200);
+    assert_eq!(shop.ops(Method::POST, "/v1/endpoints/test/mail/resume").await.status, 204);
     shop.advance(2 * MINUTE).await;
     let late = shop.receiver.of_kind("cart.reminder");
     assert_eq!(late.len(), 2);

@@ -76,7 +76,7 @@ pub async fn a_purchase_on_another_device_silences_this_cart(on: Backend) {
     let shop = Shop::open(on).await;
     shop.puts("laptop", cart_of("joe@example.com")).await;
     shop.advance(2 * HOUR).await;
-    let answer = shop.orders(order_of("o-1", " JOE@example.com", &["p-1", "p-2", "p-9"], shop.now())).await;
+    let answer = shop.orders(order_of("o-1", "JOE@Example.com", &["p-1", "p-2", "p-9"], shop.now())).await;
     assert_eq!(answer.body["carts"], json!(["laptop"]));
     shop.advance(200 * HOUR).await;
     assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0);
