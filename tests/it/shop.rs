@@ -142,7 +142,7 @@ impl Shop {
     /// Everything the shop counted so far, summed over days.
     pub async fn tally(&self, key: &str) -> i64 {
         let shop = cartwake::domain::ShopId::parse("test").expect("a slug");
-        let days = (Moment::from_millis(0).day(), self.now().plus(Duration::from_secs(400 * 86_400)).day());
+        let days = (self.now().minus(60 * DAY).day(), self.now().plus(DAY).day());
         let tallies = self.app.engine().store().tallies(&shop, days.0, days.1).await.expect("the store answers");
         tallies.iter().filter(|(_, name, _)| name.0 == key).map(|(_, _, count)| count).sum()
     }
@@ -213,3 +213,4 @@ pub fn order_of(id: &str, email: &str, products: &[&str], placed_at: Moment) -> 
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 pub const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
