@@ -115,6 +115,24 @@ pub struct Commit<'a> {
     pub now: Moment,
 }
 
+impl<'a> Commit<'a> {
+    /// Removes what is left of a cart that has no record.
+    #[must_use]
+    pub const fn removal(shop: &'a ShopId, id: &'a CartId, now: Moment) -> Self {
+        Self {
+            shop,
+            id,
+            expected: Version::ABSENT,
+            cart: None,
+            outbox: &[],
+            tallies: &[],
+            census: &[],
+            keep: None,
+            now,
+        }
+    }
+}
+
 /// One atomic write of an order. Orders have no wake: they expire.
 #[derive(Clone, Debug)]
 pub struct OrderCommit<'a> {

@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::inbox::Engine;
 use crate::domain::{self, CartId, Moment, Person, ShopId, State};
-use crate::store::{Committed, StoreError, StoreResult};
+use crate::store::{Commit, Committed, StoreError, StoreResult};
 
 /// How many due carts are decided at the same time.
 const AT_ONCE: usize = 32;
@@ -76,8 +76,8 @@ impl Scheduler {
             other => other?,
         };
         let Some(stored) = loaded.record else {
-            // A wake without a cart is a left-over of a removal: it cannot be decided on, and nothing is lost.
-            engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
+            // The record went by its own expiry while no process ran for long: its wake goes too.
+            engine.store.commit(Commit::removal(shop, id, now)).await?;
             return Ok(false);
         };
         let Ok(policy) = engine.shop(shop) else {
