@@ -44,9 +44,9 @@ impl Shards {
 
 /// FNV-1a (64 bits, folded to 32) of the shop, a zero byte and the id.
 fn fnv(shop: &str, subject: &str) -> u32 {
-    let bytes = shop.bytes().chain([0]).chain(subject.bytes());
-    let hash = bytes
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let shop = shop.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
+    let hash = subject.as_bytes().iter().fold(step(shop, &0), step);
     u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or(0)
 }
 
