@@ -361,7 +361,7 @@ fn delivery(dice: &mut Dice, cart: &Cart) -> Result<Option<Delivery>> {
         reason: Some(abandonment.reason),
     };
     let endpoint = EndpointName::parse(dice.pick(&["mail", "mailer", "crm", "default"]))?;
-    Ok(Some(Delivery::new(&cart.shop, &cart.id, &endpoint, event, at, at.plus(days(4)))))
+    Ok(Some(Delivery::new(cart, &endpoint, event, at, at.plus(days(4)))))
 }
 
 fn main() -> Result<()> {

@@ -1,6 +1,7 @@
 //! The small commands: check a configuration, make keys, ask for health, copy the store.
 
-use std::io::{Write, stdout};
+use std::fmt::Write as _;
+use std::io::{Write as _, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,13 +34,10 @@ pub fn new_keys() -> Result<()> {
     for role in [Role::Browser, Role::Server, Role::Admin] {
         let (key, hash) = keys::generate(role, random_bytes()?);
         let origins = if role == Role::Browser { ", allowed_origins = [\"https://shop.example\"]" } else { "" };
-        text.push_str(&format!(
-            "{key}\n  under [[shop]] keys: {{ role = \"{}\", hash = \"{}\"{origins} }}\n",
-            role, hash
-        ));
+        writeln!(text, "{key}\n  under [[shop]] keys: {{ role = \"{role}\", hash = \"{hash}\"{origins} }}")?;
     }
     let secret = Secret::generate(random_bytes()?);
-    text.push_str(&format!("{}\n  under [[shop.endpoint]] secrets, and in the receiver\n", secret.reveal()));
+    writeln!(text, "{}\n  under [[shop.endpoint]] secrets, and in the receiver", secret.reveal())?;
     print(&text);
     Ok(())
 }

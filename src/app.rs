@@ -233,6 +233,7 @@ async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
 ///
 /// # Errors
 /// When the machine has none to give.
+#[expect(clippy::disallowed_methods, reason = "the one source of what must not be guessed: keys and secrets")]
 pub fn random_bytes() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
@@ -240,6 +241,7 @@ pub fn random_bytes() -> Result<[u8; 32]> {
 }
 
 /// The environment, without what is not text: nothing of ours can be in there.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads it; all others are handed it")]
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -24,6 +24,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now(&self) -> Moment {
         Moment::from_millis(Timestamp::now().as_millisecond())
     }

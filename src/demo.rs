@@ -156,6 +156,7 @@ impl House {
     }
 
     async fn play(&self, cast: &mut Cast, screen: Screen, pacer: Pacer, until_ms: i64) -> anyhow::Result<Report> {
+        #[expect(clippy::disallowed_methods, reason = "tells how long the demo really took")]
         let began = Instant::now();
         let mut show = Show::new(&self.app, &self.clock, &self.receiver, &self.client, screen, pacer, until_ms);
         show.play(cast).await?;

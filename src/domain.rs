@@ -1,11 +1,11 @@
 //! The core: what a cart is, what can happen to it, and what follows. Pure: no clock, no dice, no I/O, no serialisation.
 //!
 //! Dramatis personae, in the order they enter:
-//! - an [`Input`] says what happened to a cart and when; a [`Cart`] is everything known about it;
-//! - a [`Program`] is the shop's policy, a [`Person`] what the shopper's identifiers are known for;
-//! - [`decide`] turns `(cart, input, person, now, program)` into a [`Decision`]: the next cart, the [`Delivery`]s it puts
-//!   in the outbox, and the [`Fact`]s that became true. Tallies and the census derive from the Facts alone;
-//! - [`before_send`] and [`after_attempt`] decide about a delivery at the moment of sending and after each attempt.
+//! - an `Input` says what happened to a cart and when; a `Cart` is everything known about it;
+//! - a `Program` is the shop's policy, a `Person` what the shopper's identifiers are known for;
+//! - `decide` turns `(cart, input, person, now, program)` into a `Decision`: the next cart, the `Delivery`s it puts
+//!   in the outbox, and the `Fact`s that became true. Tallies and the census derive from the Facts alone;
+//! - `before_send` and `after_attempt` decide about a delivery at the moment of sending and after each attempt.
 //!
 //! The life of a cart:
 //! - Active -> Abandoned when idle longer than its stage allows; Abandoned -> Active when the shopper comes back.

@@ -2,8 +2,9 @@
 //!
 //! Only for the embedded store and only while no key is configured. Read next: `keys.rs`.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -46,7 +47,7 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
     let mut text = String::from("# Hashes of the keys made at the first start. The keys themselves were shown once.\n");
     for role in [Role::Server, Role::Admin] {
         let (key, hash) = keys::generate(role, random()?);
-        text.push_str(&format!("{} {}\n", role, hash));
+        writeln!(text, "{role} {hash}")?;
         hashes.push((role, hash));
         made.push(NewKey { role, text: key });
     }

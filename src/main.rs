@@ -23,6 +23,7 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for the length of a call")]
 enum Command {
     /// Run the service. Without a configuration: embedded store in ./cartwake-data, API on 127.0.0.1:8080.
     Serve(ConfigFile),
@@ -92,7 +93,7 @@ impl From<DemoArgs> for DemoOptions {
 
 #[derive(Args)]
 struct ReplayArgs {
-    /// One cart-API operation a line: {"at", "op", "cart_id", "body"}.
+    /// One cart-API operation a line: `{"at", "op", "cart_id", "body"}`.
     file: PathBuf,
     /// The cart API.
     #[arg(long)]
@@ -130,6 +131,7 @@ enum KeysCommand {
     New,
 }
 
+#[expect(clippy::print_stderr, reason = "whoever called is told why it failed")]
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,

@@ -54,6 +54,7 @@ pub async fn replay(options: ReplayOptions) -> anyhow::Result<Summary> {
     let (digest, line_count) = survey(&options.file)?;
     let client = Client::new(options.to, options.ops, options.key, options.admin_key)?;
     let bar = progress_bar(line_count);
+    #[expect(clippy::disallowed_methods, reason = "a client's pace and how long it took; the server has its own clock")]
     let started = Instant::now();
     let mut pace = Pace { started, first_ms: None, speed: options.speed };
     let mut summary = Summary::default();

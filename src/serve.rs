@@ -36,11 +36,8 @@ pub async fn serve(file: Option<&Path>) -> Result<ExitCode> {
     app.start_loops();
     info!(api = app.api_url(), ops = app.ops_url(), "cartwake is up");
     greet(&app, &config, first.as_ref())?;
-    loop {
-        match signals.next().await {
-            Request::Reload => reload(&mut app, file, first.as_ref()),
-            Request::Stop => break,
-        }
+    while let Request::Reload = signals.next().await {
+        reload(&mut app, file, first.as_ref());
     }
     info!("stopping");
     app.stop().await;

@@ -27,6 +27,7 @@ pub async fn observe<B: MessageBody>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    #[expect(clippy::disallowed_methods, reason = "measures how long a request takes; nothing is decided by it")]
     let started_at = Instant::now();
     let response = next.call(req).await?;
     let took = started_at.elapsed();

@@ -48,6 +48,7 @@ impl Servers {
             .run();
         let servers = Self { api_address, ops_address, api: api.handle(), ops: ops.handle() };
         for server in [api, ops] {
+            #[expect(clippy::disallowed_methods, reason = "ends when its handle is told to, in `drain`")]
             tokio::spawn(async move {
                 if let Err(error) = server.await {
                     warn!(%error, "a listener ended with an error");

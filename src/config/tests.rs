@@ -62,6 +62,7 @@ fn a_shop_and_an_endpoint_say_only_what_differs() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of mistakes and the list of their places")]
 fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
     let text = r#"
         [server]

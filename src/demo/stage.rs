@@ -131,6 +131,7 @@ impl<'a> Show<'a> {
     }
 
     /// Plays until nobody acts any more and nothing is due before the curtain.
+    #[expect(clippy::disallowed_methods, reason = "the audience watches in real time; the play is on our clock")]
     pub async fn play(&mut self, cast: &mut Cast) -> anyhow::Result<()> {
         let (mut standstill, mut began) = (0, Instant::now());
         loop {
@@ -227,6 +228,7 @@ impl<'a> Show<'a> {
 
     /// Lets the engine do all that is due now, and the shoppers hear of it.
     async fn drain(&mut self, cast: &mut Cast) -> anyhow::Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "measures how soon webhooks arrive")]
         let released = Instant::now();
         self.app.settle().await?;
         for received in self.receiver.take_fresh() {

@@ -172,7 +172,7 @@ pub struct Cart {
     /// How many abandonments there were.
     pub abandonments: u32,
     pub last_abandonment: Option<Abandonment>,
-    /// Newest last, at most [`REMINDERS_MAX`].
+    /// Newest last, at most `REMINDERS_MAX`.
     pub reminders: Vec<ReminderMark>,
     /// The order that settled, or is about to settle, this cart.
     pub order: Option<OrderBrief>,

@@ -271,10 +271,16 @@ fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
 /// Reminders that came due unnoticed are not sent, for the shopper is here.
 fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
     loop {
-        match draft.cart.state {
-            State::Active { stalls_at: Some(stalls_at) } if stalls_at < at => stall(draft, stalls_at, person),
-            State::Abandoned { next_step: Some(step) } if step.due_at < at => draft.remind(step, true),
-            _ => return,
+        if let State::Active { stalls_at: Some(stalls_at) } = draft.cart.state
+            && stalls_at < at
+        {
+            stall(draft, stalls_at, person);
+        } else if let State::Abandoned { next_step: Some(step) } = draft.cart.state
+            && step.due_at < at
+        {
+            draft.remind(step, true);
+        } else {
+            return;
         }
     }
 }
@@ -328,7 +334,14 @@ pub fn on_wake(cart: Cart, person: &Person, now: Moment, program: &Program) -> O
             State::Active { .. } | State::Abandoned { .. } | State::PaymentPending => {
                 draft.bury(State::Expired, wake);
             }
-            _ => return Some(purge(draft)),
+            State::Converted { .. }
+            | State::Reverted
+            | State::Dismissed
+            | State::OptedOut
+            | State::Suppressed { .. }
+            | State::MergedInto(_)
+            | State::Expired
+            | State::Erased => return Some(purge(draft)),
         }
     }
     Some(finish(draft, person, Applied::Applied, false))

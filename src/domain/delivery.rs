@@ -199,7 +199,7 @@ pub struct Delivery {
     pub send_not_after: Moment,
     pub status: Status,
     pub attempt_count: u32,
-    /// Newest last, at most [`ATTEMPTS_MAX`].
+    /// Newest last, at most `ATTEMPTS_MAX`.
     pub attempts: Vec<Attempt>,
 }
 

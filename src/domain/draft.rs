@@ -183,9 +183,9 @@ impl<'a> Draft<'a> {
 
     fn why_not(&self, abandonment: &Abandonment, step: NextStep, brief: &StepBrief) -> Option<Why> {
         let content = &self.cart.content;
-        let fraud = self.cart.signals.iter().rev().find_map(|s| match s.kind {
-            SignalKind::PaymentFailed { class } if s.at >= self.cart.episode_started_at => Some(class),
-            _ => None,
+        let fraud = self.cart.signals.iter().rev().find_map(|s| {
+            let SignalKind::PaymentFailed { class } = s.kind else { return None };
+            (s.at >= self.cart.episode_started_at).then_some(class)
         });
         let checks = [
             (self.program.activated_at.is_some_and(|at| abandonment.abandoned_at < at), Why::BeforeActivation),
@@ -337,6 +337,7 @@ impl<'a> Draft<'a> {
 }
 
 impl OrderNews {
+    #[must_use]
     pub fn brief(&self) -> OrderBrief {
         OrderBrief { id: self.id.clone(), currency: self.currency, total: self.total, placed_at: self.placed_at }
     }
@@ -344,6 +345,7 @@ impl OrderNews {
 
 impl PurchaseMark {
     /// What is known of the order when only its mark is: enough to close a cart.
+    #[must_use]
     pub fn brief(&self, cart: &Cart) -> OrderBrief {
         OrderBrief {
             id: self.order.clone(),

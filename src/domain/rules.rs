@@ -113,10 +113,9 @@ fn out_of_stock(episode: &Episode<'_>) -> Option<Finding> {
     if let Some(item) = items.iter().find(|item| item.in_stock == Some(false)) {
         return Some(hard(ReasonCode::OutOfStock, 90, format!("product {} is not in stock", item.product_id)));
     }
-    let gone = episode.signals.iter().rev().find(|s| match &s.kind {
-        SignalKind::ItemUnavailable { product: Some(product) } => items.iter().any(|i| i.product_id == *product),
-        SignalKind::ItemUnavailable { product: None } => true,
-        _ => false,
+    let gone = episode.signals.iter().rev().find(|s| {
+        let SignalKind::ItemUnavailable { product } = &s.kind else { return false };
+        product.as_ref().is_none_or(|product| items.iter().any(|i| i.product_id == *product))
     })?;
     Some(hard(ReasonCode::OutOfStock, 90, format!("item_unavailable at {}", gone.at)))
 }
@@ -150,9 +149,9 @@ fn unexpected_total(episode: &Episode<'_>) -> Option<Finding> {
     if episode.cart.stage != Stage::Payment {
         return None;
     }
-    let shown = |s: &&Signal| match s.kind {
-        SignalKind::TotalShown { total, .. } => Some(total.get()),
-        _ => None,
+    let shown = |s: &&Signal| {
+        let SignalKind::TotalShown { total, .. } = s.kind else { return None };
+        Some(total.get())
     };
     let first = episode.signals.iter().find_map(shown)?;
     let last = match episode.cart.content.totals.total {

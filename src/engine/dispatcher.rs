@@ -174,7 +174,7 @@ impl Dispatcher {
         let verdict = domain::after_attempt(&delivery, &outcome, now);
         delivery.note(&outcome, now);
         self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
-        self.log_attempt(&delivery, &outcome, verdict);
+        log_attempt(&delivery, &outcome, verdict);
         if outcome.name == OutcomeName::Gone {
             self.stop_endpoint(&claim.lane, now).await?;
         }
@@ -236,16 +236,16 @@ impl Dispatcher {
             Settled::Lost => Dispatched::Lost,
         })
     }
+}
 
-    fn log_attempt(&self, delivery: &Delivery, outcome: &Outcome, verdict: Verdict) {
-        let (shop, endpoint, attempt) = (&delivery.shop, &delivery.endpoint, delivery.attempt_count);
-        if verdict == Verdict::Delivered {
-            tracing::debug!(%shop, %endpoint, delivery.id = %delivery.id, attempt, "delivered");
-        } else {
-            info!(
-                %shop, %endpoint, delivery.id = %delivery.id, attempt, outcome = %outcome.name, status = outcome.status,
-                ?verdict, "attempt failed"
-            );
-        }
+fn log_attempt(delivery: &Delivery, outcome: &Outcome, verdict: Verdict) {
+    let (shop, endpoint, attempt) = (&delivery.shop, &delivery.endpoint, delivery.attempt_count);
+    if verdict == Verdict::Delivered {
+        tracing::debug!(%shop, %endpoint, delivery.id = %delivery.id, attempt, "delivered");
+    } else {
+        info!(
+            %shop, %endpoint, delivery.id = %delivery.id, attempt, outcome = %outcome.name, status = outcome.status,
+            ?verdict, "attempt failed"
+        );
     }
 }

@@ -166,10 +166,7 @@ impl Engine {
         };
         let Some(written) = written else { return Ok(None) };
         let Some(cart) = written.cart.filter(|cart| is_by(cart, news)) else { return Ok(None) };
-        let attribution = match cart.state {
-            State::Converted { attribution } => Some(attribution),
-            _ => None,
-        };
+        let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
         let in_flight_until = match written.in_flight_until {
             Some(until) => Some(until),
@@ -188,12 +185,11 @@ impl Engine {
                 }
                 Ok::<(), WriteError>(())
             });
-            worst = worst.worst(match ended.await {
-                Ok(result) => result.map(|()| InFlight::Finished)?,
-                Err(_) => {
-                    warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order has not ended yet");
-                    InFlight::Possible
-                }
+            worst = worst.worst(if let Ok(result) = ended.await {
+                result.map(|()| InFlight::Finished)?
+            } else {
+                warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order has not ended yet");
+                InFlight::Possible
             });
         }
         Ok(worst)

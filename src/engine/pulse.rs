@@ -3,13 +3,11 @@
 //! Poll is the truth, a nudge is speed: a nudge carries no data, a lost one costs at most one poll interval, and no
 //! error ends a loop.
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-
-use std::collections::VecDeque;
 
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
@@ -108,7 +106,7 @@ async fn look(scheduler: &Scheduler, engine: &Engine, poll: Duration) -> StoreRe
 
 /// Runs every lane side by side until it is told to stop; then lets sends in flight end.
 pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: Heartbeat, stop: CancellationToken) {
-    let mut running: HashMap<Lane, ()> = HashMap::new();
+    let mut running: HashSet<Lane> = HashSet::new();
     let mut lanes = JoinSet::new();
     let mut backoff = Backoff::new();
     let mut swept_at = dispatcher.engine.now();
@@ -116,7 +114,7 @@ pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: 
         let wait = match dispatcher.refresh().await {
             Ok(known) => {
                 for lane in known {
-                    if running.insert(lane.clone(), ()).is_none() {
+                    if running.insert(lane.clone()) {
                         lanes.spawn(run_lane(Arc::clone(&dispatcher), lane, poll, stop.clone()));
                     }
                 }

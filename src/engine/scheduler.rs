@@ -86,7 +86,15 @@ impl Scheduler {
         };
         let person = match stored.value.state {
             State::Active { .. } | State::Abandoned { .. } => engine.person_of(shop, &stored.value, now).await?,
-            _ => Person::nobody(),
+            State::PaymentPending
+            | State::Converted { .. }
+            | State::Reverted
+            | State::Dismissed
+            | State::OptedOut
+            | State::Suppressed { .. }
+            | State::MergedInto(_)
+            | State::Expired
+            | State::Erased => Person::nobody(),
         };
         let wake_at = stored.value.next_wake();
         let Some(decision) = domain::on_wake(stored.value, &person, now, &policy.program) else { return Ok(false) };

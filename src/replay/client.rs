@@ -165,6 +165,7 @@ mod tests {
     async fn server(script: Vec<&'static str>) -> (Url, tokio::task::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+        #[expect(clippy::disallowed_methods, reason = "the test waits for its end")]
         let serving = tokio::spawn(async move {
             let mut heard = Vec::new();
             for answer in script {

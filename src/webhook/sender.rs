@@ -86,6 +86,7 @@ impl Sender {
 
     /// Makes exactly one attempt, signed as of `now`, and returns within the message's timeout.
     pub async fn send(&self, message: Message<'_>, now: Moment) -> Outcome {
+        #[expect(clippy::disallowed_methods, reason = "measures the attempt and bounds it; `now` is what is signed")]
         let started = Instant::now();
         let (name, status, retry_after) = self.attempt(message, now, started).await;
         Outcome { name, status, retry_after, duration: started.elapsed() }
@@ -134,6 +135,7 @@ async fn drain(mut response: Response, deadline: Instant) {
     if response.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX as u64) {
         return;
     }
+    #[expect(clippy::disallowed_methods, reason = "bounds the reading of an answer that is thrown away")]
     let until = deadline.min(Instant::now() + DRAIN_MAX);
     let mut read = 0;
     while read < ANSWER_BYTES_MAX {

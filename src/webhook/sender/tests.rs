@@ -23,6 +23,7 @@ struct Received {
 
 /// Listens on a free port; each request is handed over, then `answer` does with the connection as it likes, and gives it
 /// back when it may be used again.
+#[expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
 async fn receiver<A, F>(answer: A) -> (u16, mpsc::UnboundedReceiver<Received>)
 where
     A: Fn(TcpStream) -> F + Clone + Send + 'static,
@@ -161,6 +162,7 @@ async fn a_receiver_that_hangs_ends_with_the_deadline() {
         Some(stream)
     })
     .await;
+    #[expect(clippy::disallowed_methods, reason = "the deadline is real time")]
     let started = Instant::now();
     let outcome = send_to(port, Duration::from_millis(300)).await;
     assert_eq!((outcome.name, outcome.status), (OutcomeName::TimedOut, None));
@@ -285,6 +287,7 @@ async fn a_receiver_without_tls_is_a_tls_failure() {
     let (port, _received) = receiver(|stream| async move { Some(stream) }).await;
     let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let plain_port = plain.local_addr().expect("bound").port();
+    #[expect(clippy::disallowed_methods, reason = "ends with the runtime of its test")]
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = plain.accept().await {
             stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok();

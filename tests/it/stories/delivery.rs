@@ -19,7 +19,7 @@ const UNTIL_REMINDED: Duration = Duration::from_secs(30 * 60 + 4 * 3_600);
 
 async fn with_a_reminder_due_soon(shop: Shop) -> Shop {
     shop.puts("c-1", cart_of("joe@example.com")).await;
-    shop.advance(UNTIL_REMINDED - MINUTE).await;
+    shop.advance(UNTIL_REMINDED.saturating_sub(MINUTE)).await;
     assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0);
     shop
 }
