@@ -29,7 +29,7 @@ fn without_any_configuration_there_is_one_shop_with_the_programs_defaults() {
     assert_eq!(shop.program, Program::default());
     assert_eq!(config.store.url, StoreUrl::Embedded("./cartwake-data".into()));
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.delivery.lease, Duration::from_secs(30));
+    assert_eq!(config.delivery.lease, Duration::from_secs(15));
 }
 
 #[test]
