@@ -263,7 +263,8 @@ def cart(n, occurred_at=None, **extra):
         "shopper": {"email": f"shopper-{n}@example.com", "first_name": "Kim", "locale": "de-DE",
                     "time_zone": "Europe/Berlin", "country": "DE"},
         "checkout_url": f"https://shop.example/checkout/{n:08x}",
-        "attributes": {"bench_id": f"c-{n}"}, **extra,
+        "consent": [{"channel": "email", "status": "granted", "basis": "opt_in", "source": "checkout checkbox"}],
+        "attributes": {"bench_id": f"c-{n}", "utm_source": "newsletter", "utm_campaign": "autumn"}, **extra,
     }
     if occurred_at is not None:
         body["occurred_at"] = rfc3339(occurred_at)
