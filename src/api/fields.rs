@@ -3,7 +3,7 @@
 //! Every bound of the API is here or beside the body that it belongs to, and the OpenAPI document repeats it. A rule
 //! takes the raw value and gives a valid one, or the end of the sentence "this field …". Read next: `api/cart_body.rs`.
 
-#![allow(
+#![expect(
     clippy::needless_pass_by_value,
     clippy::unnecessary_wraps,
     reason = "all rules have one signature, so that `Given::check` can take any of them"

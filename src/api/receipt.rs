@@ -61,13 +61,13 @@ pub struct OrderAnswer<'a> {
 }
 
 /// Writes a moment by RFC 3339.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
 pub fn moment<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(moment)
 }
 
 /// Writes a moment by RFC 3339, or `null`.
-#[allow(clippy::ref_option, reason = "serde calls it by reference")]
+#[expect(clippy::ref_option, reason = "serde calls it by reference")]
 pub fn moment_or_null<S: Serializer>(moment: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
     match moment {
         Some(moment) => serializer.collect_str(moment),

@@ -9,7 +9,7 @@
 //!
 //! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
 
-#![allow(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
+#![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
 mod model;
 mod policy;
