@@ -74,7 +74,10 @@ fn give_keys(config: &mut Config) -> Result<Option<FirstKeys>> {
     let StoreUrl::Embedded(folder) = &config.store.url else {
         bail!("no key is configured: run `cartwake keys new` and put the hashes under [[shop]] keys");
     };
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // Nobody else's business: carts hold personal data.
+    let mut private = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(private.recursive(true), 0o700);
+    private.create(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let first = first_start::keys_of(folder, random_bytes)?;
     use_keys(config, &first);
     Ok(Some(first))
