@@ -12,7 +12,7 @@ use crate::app::{environment, random_bytes};
 use crate::config::{self, Role};
 use crate::store::embedded;
 use crate::webhook::Secret;
-use crate::{api, keys};
+use crate::{api, first_start, keys};
 
 /// Prints the effective configuration with secrets hidden, or every problem at once.
 #[must_use]
@@ -64,12 +64,17 @@ pub async fn healthcheck(file: Option<&Path>) -> Result<ExitCode> {
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Copies the embedded store while a service may be using it.
+/// Copies the embedded store, and the hashes of its first keys, while a service may be using it.
 ///
 /// # Errors
 /// When there is no store, or the target exists or cannot be written.
 pub fn backup(folder: &Path, target: &Path) -> Result<()> {
     embedded::copy(folder, target).with_context(|| format!("cannot copy the store in {}", folder.display()))?;
+    let keys = folder.join(first_start::FILE);
+    if keys.exists() {
+        std::fs::copy(&keys, target.join(first_start::FILE))
+            .with_context(|| format!("cannot copy {}", keys.display()))?;
+    }
     print(&format!("copied to {}\n", target.display()));
     Ok(())
 }

@@ -37,7 +37,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::web::{Data, ServiceConfig, delete, get, patch, post, put, resource, to};
+use actix_web::web::{Data, ServiceConfig, delete, get, head, patch, post, put, resource, to};
 use actix_web::{App, Error, Resource};
 
 pub use self::access::Access;
@@ -91,16 +91,16 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
-        .service(at("/openapi.json", "GET").route(get().to(openapi::get)))
+        .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))
         .default_service(to(observe::not_found));
 }
 
 /// The routes of operations.
 pub fn configure_ops(routes: &mut ServiceConfig) {
     routes
-        .service(at("/healthz", "GET").route(get().to(ops::healthz)))
-        .service(at("/readyz", "GET").route(get().to(ops::readyz)))
-        .service(at("/metrics", "GET").route(get().to(ops::metrics)))
+        .service(at("/healthz", "GET, HEAD").route(get().to(ops::healthz)).route(head().to(ops::healthz)))
+        .service(at("/readyz", "GET, HEAD").route(get().to(ops::readyz)).route(head().to(ops::readyz)))
+        .service(at("/metrics", "GET, HEAD").route(get().to(ops::metrics)).route(head().to(ops::metrics)))
         .service(at("/v1/endpoints", "GET").route(get().to(endpoints::list)))
         .service(at("/v1/endpoints/{shop}/{name}/pause", "POST").route(post().to(endpoints::pause)))
         .service(at("/v1/endpoints/{shop}/{name}/resume", "POST").route(post().to(endpoints::resume)))

@@ -118,6 +118,12 @@ impl App {
         format!("http://{}", self.servers.ops_address)
     }
 
+    /// What is in force.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The engine, for whoever turns it by hand.
     #[must_use]
     pub fn engine(&self) -> &Arc<Engine> {
@@ -195,10 +201,12 @@ impl App {
     /// Goes silent in order: readiness off, requests drained, loops stopped, sends in flight ended, store flushed.
     pub async fn stop(mut self) {
         let bound = self.config.server.shutdown_timeout;
+        #[expect(clippy::disallowed_methods, reason = "bounds a stop; nothing is decided by it")]
+        let deadline = tokio::time::Instant::now() + bound;
         self.state.readiness.set_draining();
         self.servers.drain(bound).await;
         self.stop.cancel();
-        let ended = tokio::time::timeout(bound, async { while self.loops.join_next().await.is_some() {} }).await;
+        let ended = tokio::time::timeout_at(deadline, async { while self.loops.join_next().await.is_some() {} }).await;
         if ended.is_err() {
             warn!("sends in flight did not end in time; their leases cover the rest");
             self.loops.abort_all();

@@ -174,7 +174,7 @@ pub struct EndpointConfig {
     /// Sends a second at most; `None` is unlimited.
     pub rate_limit: Option<u32>,
     pub disabled: bool,
-    /// Leaves out everything personal.
+    /// `payload = "thin"`: leaves out everything personal.
     pub thin: bool,
     /// Private address ranges that this endpoint may be in.
     pub allow_networks: Vec<IpNet>,

@@ -4,6 +4,7 @@
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
@@ -11,6 +12,7 @@
 mod dispatcher;
 mod identity;
 mod inbox;
+mod observed;
 mod orders;
 mod policies;
 mod pulse;

@@ -5,14 +5,15 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::config::{KeyConfig, KeyHash, Role};
 use crate::keys;
 
-const FILE: &str = "keys.txt";
+/// Where the hashes are, in the store's folder.
+pub const FILE: &str = "keys.txt";
 
 /// A key that was just made; the only moment at which it can be read.
 pub struct NewKey {
@@ -25,9 +26,22 @@ pub struct FirstKeys {
     pub hashes: Vec<(Role, KeyHash)>,
     /// Empty on every start but the first.
     pub made: Vec<NewKey>,
+    unsaved: Option<(PathBuf, String)>,
 }
 
-/// The keys of a folder: read, or made when there are none.
+impl FirstKeys {
+    /// Keeps the hashes of keys just made. Only when the service is up and can show the keys: a start that fails must not
+    /// leave a store behind whose keys nobody has seen.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save(&self) -> Result<()> {
+        let Some((path, text)) = &self.unsaved else { return Ok(()) };
+        write_private(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// The keys of a folder: read, or made when there are none; made ones are not kept until [`FirstKeys::save`].
 ///
 /// # Errors
 /// When the folder cannot be read or written, or its key file was damaged.
@@ -40,6 +54,7 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
         return Ok(FirstKeys {
             hashes: hashes.with_context(|| format!("{} is damaged", path.display()))?,
             made: Vec::new(),
+            unsaved: None,
         });
     }
     let mut made = Vec::new();
@@ -51,8 +66,7 @@ pub fn keys_of(folder: &Path, random: impl Fn() -> Result<[u8; 32]>) -> Result<F
         hashes.push((role, hash));
         made.push(NewKey { role, text: key });
     }
-    write_private(&path, &text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(FirstKeys { hashes, made })
+    Ok(FirstKeys { hashes, made, unsaved: Some((path, text)) })
 }
 
 fn parse_line(line: &str) -> Result<(Role, KeyHash)> {

@@ -34,6 +34,7 @@ enum Command {
     /// Check a configuration: prints what is in effect with secrets hidden, or every problem at once.
     CheckConfig {
         /// The configuration file.
+        #[arg(env = "CARTWAKE_CONFIG")]
         file: Option<PathBuf>,
     },
     /// Make keys and secrets.
@@ -45,11 +46,11 @@ enum Command {
     Openapi,
     /// Copy the embedded store while the service runs.
     Backup {
+        /// The folder to make; it can be used as a store. It must not hold one.
+        to: PathBuf,
         /// The store's folder.
-        #[arg(default_value = "cartwake-data")]
-        folder: PathBuf,
-        /// The file to write; must not exist.
-        target: PathBuf,
+        #[arg(long, value_name = "FOLDER", default_value = "cartwake-data")]
+        from: PathBuf,
     },
 }
 
@@ -154,7 +155,7 @@ fn run(command: Command) -> Result<ExitCode> {
             admin::print_openapi();
             Ok(ExitCode::SUCCESS)
         }
-        Command::Backup { folder, target } => admin::backup(&folder, &target).map(|()| ExitCode::SUCCESS),
+        Command::Backup { to, from } => admin::backup(&from, &to).map(|()| ExitCode::SUCCESS),
     }
 }
 

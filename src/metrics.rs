@@ -40,8 +40,9 @@ pub struct Metrics {
     outbox: IntGaugeVec,
     dead: IntGaugeVec,
     wake_lag: HistogramVec,
-    oldest_due_age: Gauge,
+    oldest_due_age: GaugeVec,
     scheduler_last_run: Gauge,
+    store_seconds: HistogramVec,
     store_errors: IntCounterVec,
     conflicts: IntCounter,
     http_requests: IntCounterVec,
@@ -68,6 +69,13 @@ impl Maker {
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         let made = IntGaugeVec::new(Opts::new(format!("cartwake_{name}"), help), labels);
+        let made = made.expect("metric options in this file are valid");
+        self.add(made.clone());
+        made
+    }
+
+    fn values(&self, name: &str, help: &str) -> GaugeVec {
+        let made = GaugeVec::new(Opts::new(format!("cartwake_{name}"), help), &[]);
         let made = made.expect("metric options in this file are valid");
         self.add(made.clone());
         made
@@ -102,7 +110,7 @@ impl Metrics {
         make.add(build);
         let reload_ok = IntGauge::new(
             "cartwake_config_last_reload_successful",
-            "Whether the configuration in force is the one in the file: 1, or 0 after a refused reload.",
+            "1 after a start or an accepted reload, 0 after a refused one.",
         )
         .expect("metric options in this file are valid");
         reload_ok.set(1);
@@ -187,8 +195,9 @@ impl Metrics {
             dead: make.gauges("dead_deliveries", "Deliveries given up and kept.", &["shop", "endpoint"]),
             wake_lag: make.seconds("wake_lag_seconds", "From a cart's wake to its decision.", &[], LAG),
             oldest_due_age: make
-                .gauge("oldest_due_age_seconds", "How overdue the most overdue entry is; 0 when nothing is."),
+                .values("oldest_due_age_seconds", "How overdue the most overdue entry is; 0 when nothing is."),
             scheduler_last_run: make.gauge("scheduler_last_run_timestamp_seconds", "When the scheduler last looked."),
+            store_seconds: make.seconds("store_command_duration_seconds", "How long store calls took.", &["op"], FAST),
             store_errors: make.counters("store_errors_total", "Store calls that failed.", &["op", "kind"]),
             http_requests: make.counters(
                 "http_requests_total",
@@ -300,6 +309,11 @@ impl Metrics {
         self.conflicts.inc();
     }
 
+    /// A store call was made.
+    pub fn store_call(&self, op: &str, took: Duration) {
+        self.store_seconds.with_label_values(&[op]).observe(took.as_secs_f64());
+    }
+
     /// A store call failed.
     pub fn store_error(&self, op: &str, error: &StoreError) {
         let kind = match error {
@@ -321,7 +335,11 @@ impl Metrics {
     /// # Errors
     /// When the store cannot be asked for its gauges.
     pub async fn scrape(&self, store: &dyn Store, now: Moment) -> StoreResult<String> {
+        // A store that does not answer leaves no gauge behind: none is better than an old one.
         self.carts.reset();
+        self.outbox.reset();
+        self.dead.reset();
+        self.oldest_due_age.reset();
         for (shop, state, count) in store.census().await? {
             self.carts.with_label_values(&[shop.as_str(), state.as_str()]).set(count);
         }
@@ -329,15 +347,16 @@ impl Metrics {
         let sum = |counts: &[(crate::store::Lane, u64)]| counts.iter().map(|(_, n)| *n).sum::<u64>();
         self.outbox.with_label_values(&["pending"]).set(sum(&outbox.pending).cast_signed());
         self.outbox.with_label_values(&["dead"]).set(sum(&outbox.dead).cast_signed());
-        self.dead.reset();
         for (lane, count) in &outbox.dead {
             self.dead.with_label_values(&[lane.shop.as_str(), lane.endpoint.as_str()]).set(count.cast_signed());
         }
-        self.oldest_due_age.set(outbox.oldest_due.map_or(0.0, |due| now.since(due).as_secs_f64()));
+        self.oldest_due_age
+            .with_label_values::<&str>(&[])
+            .set(outbox.oldest_due.map_or(0.0, |due| now.since(due).as_secs_f64()));
         Ok(self.render())
     }
 
-    /// The text without asking the store: gauges as of the last scrape.
+    /// The text without asking the store: after a failed scrape, without what only the store knows.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = Vec::new();

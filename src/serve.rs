@@ -32,7 +32,13 @@ pub async fn serve(file: Option<&Path>) -> Result<ExitCode> {
     telemetry::init(&config.telemetry)?;
     let first = give_keys(&mut config)?;
     let mut signals = Signals::listen()?;
-    let mut app = start(&config).await?;
+    let mut app = tokio::select! {
+        app = start(&config) => app?,
+        () = signals.stop() => return Ok(ExitCode::SUCCESS),
+    };
+    if let Some(first) = &first {
+        first.save()?;
+    }
     app.start_loops();
     info!(api = app.api_url(), ops = app.ops_url(), "cartwake is up");
     greet(&app, &config, first.as_ref())?;
@@ -67,8 +73,7 @@ fn is_unavailable(error: &anyhow::Error) -> bool {
 
 /// With no key configured, the embedded store keeps keys of its own; a shared store needs configured ones.
 fn give_keys(config: &mut Config) -> Result<Option<FirstKeys>> {
-    let has_keys = !config.server.admin_keys.is_empty() || config.shops.iter().any(|shop| !shop.keys.is_empty());
-    if has_keys {
+    if has_keys(config) {
         return Ok(None);
     }
     let StoreUrl::Embedded(folder) = &config.store.url else {
@@ -81,6 +86,28 @@ fn give_keys(config: &mut Config) -> Result<Option<FirstKeys>> {
     let first = first_start::keys_of(folder, random_bytes)?;
     use_keys(config, &first);
     Ok(Some(first))
+}
+
+fn has_keys(config: &Config) -> bool {
+    !config.server.admin_keys.is_empty() || config.shops.iter().any(|shop| !shop.keys.is_empty())
+}
+
+/// A reload takes over shops; what else was changed waits, and says so.
+fn warn_of_restart(old: &Config, new: &Config) {
+    let shown = |config: &Config| {
+        [
+            ("server", format!("{:?}", (&config.server.listen, &config.server.ops_listen, config.server.workers))),
+            ("store", format!("{:?}", config.store)),
+            ("scheduler", format!("{:?}", config.scheduler)),
+            ("delivery", format!("{:?}", config.delivery)),
+            ("telemetry", format!("{:?}", config.telemetry)),
+        ]
+    };
+    for ((section, old), (_, new)) in shown(old).iter().zip(shown(new)) {
+        if *old != new {
+            warn!(section, "changed, and takes effect after a restart");
+        }
+    }
 }
 
 fn use_keys(config: &mut Config, first: &FirstKeys) {
@@ -109,7 +136,7 @@ fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
     let shop = config.shops.first().map_or("default", |shop| shop.id.as_str());
     writeln!(
         out,
-        "\nTrack a first cart in shop `{shop}`:\n  curl -X PUT {}/v1/carts/cart-1 -H 'Authorization: Bearer {key}' \\\n       \
+        "\nTrack a first cart in shop `{shop}`:\n  curl -X PUT {}/v1/carts/cart-1 -H \"Authorization: Bearer {key}\" \\\n       \
          -H 'Content-Type: application/json' \\\n       \
          -d '{{\"currency\":\"EUR\",\"stage\":\"cart\",\"items\":[{{\"product_id\":\"p-1\",\"quantity\":1,\"unit_price_minor\":1999}}]}}'\n",
         app.api_url()
@@ -120,9 +147,10 @@ fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
 
 fn reload(app: &mut App, file: Option<&Path>, first: Option<&FirstKeys>) {
     let result = config::load(file, environment()).map_err(|problems| problems.to_string()).and_then(|mut config| {
-        if let Some(first) = first {
+        if let Some(first) = first.filter(|_| !has_keys(&config)) {
             use_keys(&mut config, first);
         }
+        warn_of_restart(app.config(), &config);
         app.reload(config).map_err(|error| format!("{error:#}"))
     });
     match result {
@@ -155,6 +183,11 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// Waits for a stop alone; there is nothing to reload yet.
+    async fn stop(&mut self) {
+        while !matches!(self.next().await, Request::Stop) {}
     }
 
     async fn next(&mut self) -> Request {

@@ -264,7 +264,7 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> StoreResult<Loaded<Cart>>;
     /// See [`Commit`].
     async fn commit(&self, commit: Commit<'_>) -> StoreResult<Committed>;
-    /// When the last begun send of this cart is over, if one is in flight.
+    /// When the last begun reminder of this cart is over, if one is in flight.
     async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>>;
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>>;
@@ -306,7 +306,7 @@ pub trait Store: Send + Sync + 'static {
     /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first.
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>>;
     /// Renews the lease at the moment of sending and gives what is to be sent; `None`: the claim is no longer ours.
-    /// From here to the settlement, or `until`, the cart counts as having a send in flight.
+    /// From here to the settlement, or `until`, the cart counts as having a send in flight when it is a reminder.
     async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>>;
     /// Gives a claim back without an attempt: due again at `due_at`.
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled>;

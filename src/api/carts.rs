@@ -37,7 +37,7 @@ const CURSOR_BYTES_MAX: usize = 1024;
 #[utoipa::path(put, path = "/v1/carts/{cart_id}", tag = "carts", request_body = CartBody,
     responses((status = 200, body = CartReceipt, description = "The cart was known."),
         (status = 201, body = CartReceipt, description = "The cart is new."),
-        (status = 204, description = "Done; asked for by `Prefer: return=minimal`.")))]
+        (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn put(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;
     let id = call.cart_id()?;
@@ -52,7 +52,7 @@ pub async fn put(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pro
     request_body(content((super::openapi::CartPatchBody = "application/merge-patch+json"),
         (super::openapi::CartPatchBody = "application/json"))),
     responses((status = 200, body = CartReceipt, description = "Merged, or older than the last write."),
-        (status = 204, description = "Done; asked for by `Prefer: return=minimal`.")))]
+        (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn patch(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;
     let id = call.cart_id()?;

@@ -45,7 +45,8 @@ impl FromBody for Envelope {
 
 /// Ends a cart because the shopper says no.
 #[utoipa::path(post, path = "/v1/carts/{cart_id}/dismiss", tag = "carts", request_body = DismissalBody,
-    responses((status = 200, body = CartReceipt, description = "Dismissed, or the cart has ended before.")))]
+    responses((status = 200, body = CartReceipt, description = "Dismissed, or the cart has ended before."),
+        (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;
     let id = call.cart_id()?;

@@ -82,6 +82,8 @@ fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a
 }
 
 /// Stops an endpoint: what is due for it waits until it is stale.
+///
+/// `POST /v1/endpoints/{shop}/{name}/pause`, without a body. 204 also when it was stopped before.
 pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, lane) = (state(&req)?, lane(&req)?);
     state.engine.store().pause(&Pause { lane, why: Why::EndpointPaused, since: state.engine.now() }).await?;
@@ -89,6 +91,8 @@ pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
 }
 
 /// Starts an endpoint again, whatever stopped it.
+///
+/// `POST /v1/endpoints/{shop}/{name}/resume`, without a body. 204 also when it was not stopped.
 pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, lane) = (state(&req)?, lane(&req)?);
     state.engine.store().resume(&lane).await?;

@@ -68,7 +68,9 @@ fn method_name(method: &Method) -> &'static str {
 /// # Errors
 /// Always.
 pub async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Kind::NotFound, "No such path; /openapi.json on the API's port lists them."))
+    let detail =
+        "No such path. /openapi.json on the API's port lists the paths of the cart API, not those of operations.";
+    Err(Problem::new(Kind::NotFound, detail))
 }
 
 /// The answer to a method that a path does not take.

@@ -43,9 +43,16 @@ fn detail(name: &str, notes: &[String]) -> String {
     if notes.is_empty() { name.to_owned() } else { format!("{name}: {}", notes.join("; ")) }
 }
 
-/// Everything counted, for Prometheus.
+/// Everything counted, for Prometheus: also while the store is down, then without what only the store knows.
 pub async fn metrics(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
-    let text = state.metrics.scrape(&**state.engine.store(), state.engine.now()).await?;
+    let text = match state.metrics.scrape(&**state.engine.store(), state.engine.now()).await {
+        Ok(text) => text,
+        // An outage is when the counters are needed most; its own count must be in them.
+        Err(error) => {
+            tracing::warn!(error = %error, "the store could not be asked for its gauges");
+            state.metrics.render()
+        }
+    };
     Ok(HttpResponse::Ok().content_type(METRICS_TEXT).body(text))
 }

@@ -87,7 +87,8 @@ fn code(text: &Text<'_>, source: Option<ReasonSource>) -> Checked<ReasonCode> {
 
 /// Takes a reason to leave.
 #[utoipa::path(post, path = "/v1/carts/{cart_id}/reasons", tag = "reasons", request_body = ReasonBody,
-    responses((status = 200, body = CartReceipt, description = "Taken, or the cart has ended.")))]
+    responses((status = 200, body = CartReceipt, description = "Taken, or the cart has ended."),
+        (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;
     let id = call.cart_id()?;

@@ -91,18 +91,21 @@ pub fn json<T: Serialize>(status: StatusCode, answer: &T) -> Result<HttpResponse
     Ok(HttpResponse::build(status).content_type("application/json").body(body))
 }
 
-/// The answer to a write of a cart: 201 when it made the cart, 204 when the caller wants no more than that it is done.
+/// The answer to a write of a cart: 201 when it made the cart, 204 when it was applied and the caller wants no more.
+///
+/// A write that was not applied is always told with its reason, whatever the caller prefers.
 ///
 /// # Errors
 /// Never.
 pub fn of_cart(headers: &HeaderMap, id: &CartId, receipt: &Receipt) -> Result<HttpResponse, Problem> {
-    if prefers_minimal(headers) {
+    let is_applied = receipt.applied == Applied::Applied;
+    if is_applied && prefers_minimal(headers) {
         return Ok(HttpResponse::NoContent().insert_header(("Preference-Applied", "return=minimal")).finish());
     }
     let status = if receipt.created { StatusCode::CREATED } else { StatusCode::OK };
     let answer = CartReceipt {
         cart_id: id.as_str(),
-        applied: receipt.applied == Applied::Applied,
+        applied: is_applied,
         why: why(receipt.applied),
         state: receipt.state.as_str(),
         stage: receipt.stage.as_str(),
@@ -141,4 +144,54 @@ const fn in_flight(in_flight: InFlight) -> &'static str {
 fn prefers_minimal(headers: &HeaderMap) -> bool {
     let is_minimal = |text: &str| text.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=minimal"));
     headers.get_all("prefer").any(|value| value.to_str().is_ok_and(is_minimal))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::domain::{Stage, StateName};
+
+    fn receipt(applied: Applied) -> Receipt {
+        Receipt {
+            created: false,
+            applied,
+            state: StateName::Active,
+            stage: Stage::Cart,
+            abandonments: 0,
+            revision: None,
+            next_wake_at: Moment::from_millis(0),
+        }
+    }
+
+    fn answer(prefer: &'static str, applied: Applied) -> HttpResponse {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static("prefer"), HeaderValue::from_static(prefer));
+        let id = CartId::parse("c1").expect("a valid id");
+        of_cart(&headers, &id, &receipt(applied)).expect("a receipt can be written")
+    }
+
+    #[test]
+    fn who_wants_little_gets_no_body_for_what_was_applied() {
+        for prefer in ["return=minimal", "respond-async, Return=Minimal"] {
+            let answer = answer(prefer, Applied::Applied);
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT, "{prefer}");
+            assert!(answer.headers().contains_key("preference-applied"), "{prefer}");
+        }
+        assert_eq!(answer("return=representation", Applied::Applied).status(), StatusCode::OK);
+    }
+
+    #[actix_web::test]
+    async fn what_was_not_applied_is_told_even_to_who_wants_little() {
+        for applied in [Applied::Stale, Applied::Closed] {
+            let answer = answer("return=minimal", applied);
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert!(!answer.headers().contains_key("preference-applied"));
+            let bytes = to_bytes(answer.into_body()).await.expect("a body in memory");
+            let body: serde_json::Value = serde_json::from_slice(&bytes).expect("valid JSON");
+            assert_eq!((&body["applied"], &body["why"]), (&false.into(), &applied.as_str().into()));
+        }
+    }
 }

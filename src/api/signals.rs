@@ -284,7 +284,8 @@ fn status(number: i64) -> Checked<u16> {
 
 /// Takes a signal of a cart.
 #[utoipa::path(post, path = "/v1/carts/{cart_id}/signals", tag = "signals", request_body = SignalBody,
-    responses((status = 200, body = CartReceipt, description = "Taken, or the cart has ended.")))]
+    responses((status = 200, body = CartReceipt, description = "Taken, or the cart has ended."),
+        (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;
     let id = call.cart_id()?;

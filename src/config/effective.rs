@@ -131,7 +131,7 @@ fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
         None => page.set("rate_limit", "off"),
     }
     page.set("disabled", endpoint.disabled);
-    page.set("thin", endpoint.thin);
+    page.set("payload", if endpoint.thin { "thin" } else { "full" });
     page.texts("allow_networks", &endpoint.allow_networks);
 }
 
@@ -195,7 +195,7 @@ mod tests {
              [[shop]]\nid = \"a\"\nprogram.activated_at = \"2026-11-22T06:00:00Z\"\n\
              keys = [{{ role = \"browser\", hash = \"{hash}\", allowed_origins = [\"https://a.example\"] }}]\n\
              [[shop.endpoint]]\nname = \"m\"\nurl = \"https://m.example/hook?key=s3cret\"\nrate_limit = 5\n\
-             secrets = [\"{SECRET}\"]\nevents = [\"cart.reminder\", \"cart.recovered\"]\n\
+             secrets = [\"{SECRET}\"]\nevents = [\"cart.reminder\", \"cart.recovered\"]\npayload = \"thin\"\n\
              allow_networks = [\"10.0.0.0/8\"]\n[[shop]]\nid = \"b\"\n"
         ))
     }

@@ -193,7 +193,7 @@ mod tests {
             ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__MAILER__URL", "https://mailer.example/"),
             ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__MAILER__SECRETS_FILE", &path),
             ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__MAILER__RATE_LIMIT", "50"),
-            ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__MAILER__THIN", "true"),
+            ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__MAILER__PAYLOAD", "thin"),
             ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__OTHER__URL", "https://other.example/"),
             ("CARTWAKE__SHOP__DEFAULT__ENDPOINT__OTHER__SECRETS", SECRET),
         ])

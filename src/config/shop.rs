@@ -225,7 +225,7 @@ fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> En
         timeout: section.span("timeout", SECOND..=30 * SECOND),
         rate_limit: section.count_or_off("rate_limit", 1..=10_000),
         disabled: section.flag("disabled"),
-        thin: section.flag("thin"),
+        thin: section.word("payload", &[("full", false), ("thin", true)]).unwrap_or(false),
         allow_networks: section.texts("allow_networks", LIST_MAX, network),
     };
     if section.is_sound("allow_networks") {

@@ -50,6 +50,7 @@ fn a_shop_and_an_endpoint_say_only_what_differs() {
         allow_networks = ["127.0.0.0/8"]
         secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
         disabled = true
+        payload = "thin"
         "#,
     )
     .expect("valid");
@@ -58,6 +59,7 @@ fn a_shop_and_an_endpoint_say_only_what_differs() {
     assert_eq!(shop.program.idle.payment, Program::default().idle.payment);
     assert_eq!(shop.program.activated_at.expect("set").to_string(), "2026-11-22T06:00:00Z");
     assert_eq!(shop.endpoints[0].timeout, Duration::from_secs(10));
+    assert_eq!((shop.endpoints[0].thin, shop.endpoints[1].thin), (false, true));
     assert_eq!(shop.program.subscriptions.len(), 1, "nothing is queued for a disabled endpoint");
 }
 
@@ -101,6 +103,7 @@ fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
         url = "https://joe:s3cret@mailer.example/"
         timeout = "31s"
         events = ["cart.sold"]
+        payload = "slim"
         allow_networks = ["here"]
         [[shop]]
         id = "b"
@@ -134,6 +137,7 @@ fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
         "shop[1].endpoint[1].secrets",
         "shop[1].endpoint[1].events[0]",
         "shop[1].endpoint[1].timeout",
+        "shop[1].endpoint[1].payload",
         "shop[1].endpoint[1].allow_networks[0]",
         "shop[2].id",
         "shop[2].endpoint",

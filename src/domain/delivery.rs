@@ -210,7 +210,7 @@ impl Delivery {
     pub fn new(cart: &Cart, endpoint: &EndpointName, event: Event, due_at: Moment, send_not_after: Moment) -> Self {
         let about = format!("{}/{}", cart.created_at.millis(), event.about());
         Self {
-            id: DeliveryId::derive(&cart.shop, &cart.id, &about, endpoint),
+            id: DeliveryId::derive(event.kind, &cart.shop, &cart.id, &about, endpoint),
             shop: cart.shop.clone(),
             cart: cart.id.clone(),
             endpoint: endpoint.clone(),

@@ -98,10 +98,12 @@ impl<'a> Draft<'a> {
         cart.expires_at = match &cart.state {
             // The clock of a tombstone starts when it becomes one.
             State::Expired | State::Erased => return,
-            State::Converted { .. } | State::Reverted => cart.last_activity_at.plus(retention.converted),
+            // A shop empties the cart when the order is placed, and a bank transfer takes days.
+            State::Converted { .. } | State::Reverted | State::PaymentPending => {
+                cart.last_activity_at.plus(retention.converted)
+            }
             State::Active { .. }
             | State::Abandoned { .. }
-            | State::PaymentPending
             | State::Dismissed
             | State::OptedOut
             | State::Suppressed { .. }

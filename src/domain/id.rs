@@ -9,6 +9,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::delivery::EventKind;
+
 /// Why a text is no valid id.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {max} characters of {allowed}")]
@@ -101,10 +103,13 @@ pub struct DeliveryId(Arc<str>);
 
 impl DeliveryId {
     /// The id that follows from what the delivery is about: the same parts always give the same id.
-    /// `about` tells events of one cart apart, for example `reminder/2/1` or `converted/o-77`.
+    /// `about` tells events of one cart apart, for example `cart.reminder/2/1`. The first bit tells reminders apart from
+    /// the rest, so that who holds an id knows whether a shopper is about to be reminded.
     #[must_use]
-    pub fn derive(shop: &ShopId, cart: &CartId, about: &str, endpoint: &EndpointName) -> Self {
-        let hash = digest(&[shop.as_str(), cart.as_str(), about, endpoint.as_str()]);
+    pub fn derive(kind: EventKind, shop: &ShopId, cart: &CartId, about: &str, endpoint: &EndpointName) -> Self {
+        let mut hash = digest(&[shop.as_str(), cart.as_str(), about, endpoint.as_str()]);
+        let first_bit = if matches!(kind, EventKind::Reminder) { 0x80 } else { 0 };
+        hash[0] = (hash[0] & 0x7f) | first_bit;
         let mut text = String::with_capacity(36);
         text.push_str("dlv_");
         for byte in &hash[..16] {
@@ -126,6 +131,12 @@ impl DeliveryId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether this is the delivery of a reminder.
+    #[must_use]
+    pub fn is_reminder(&self) -> bool {
+        self.0.as_bytes().get(4).is_some_and(|digit| *digit >= b'8')
     }
 
     /// A number in 0..1 that belongs to this id and attempt: jitter without dice.
@@ -177,9 +188,12 @@ mod tests {
         let shop = ShopId::parse("s").expect("valid");
         let cart = CartId::parse("c").expect("valid");
         let name = EndpointName::parse("mail").expect("valid");
-        let id = DeliveryId::derive(&shop, &cart, "reminder/1/0", &name);
-        assert_eq!(id, DeliveryId::derive(&shop, &cart, "reminder/1/0", &name));
-        assert_ne!(id, DeliveryId::derive(&shop, &cart, "reminder/1/1", &name));
+        let derive = |kind, about| DeliveryId::derive(kind, &shop, &cart, about, &name);
+        let id = derive(EventKind::Reminder, "reminder/1/0");
+        assert_eq!(id, derive(EventKind::Reminder, "reminder/1/0"));
+        assert_ne!(id, derive(EventKind::Reminder, "reminder/1/1"));
+        assert!(id.is_reminder());
+        assert!(!derive(EventKind::Abandoned, "abandoned/1").is_reminder());
         assert_eq!(DeliveryId::parse(id.as_str()), Some(id.clone()));
         assert!(!id.as_str().contains('.'));
         assert!((0.0..1.0).contains(&id.fraction(3)));

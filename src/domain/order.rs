@@ -57,13 +57,14 @@ pub struct OrderNews {
 }
 
 impl OrderNews {
-    /// The mark this order leaves on its buyer; a failed order leaves none.
+    /// The mark this order leaves on its buyer: a purchase, or one on its way. Later news leaves none: what was bought and
+    /// sent back was bought all the same, and is not to be reminded of.
     #[must_use]
     pub fn mark(&self) -> Option<PurchaseMark> {
         let paid = match self.status {
-            OrderStatus::Failed => return None,
             OrderStatus::Pending => false,
-            OrderStatus::Paid | OrderStatus::Cancelled | OrderStatus::Refunded => true,
+            OrderStatus::Paid => true,
+            OrderStatus::Failed | OrderStatus::Cancelled | OrderStatus::Refunded => return None,
         };
         let products: BTreeSet<ProductId> = self.items.iter().map(|i| i.product_id.clone()).collect();
         let covers = if products.is_empty() { Covers::Everything } else { Covers::Products(products) };
@@ -80,7 +81,7 @@ pub struct Order {
     pub currency: Currency,
     pub total: Minor,
     pub placed_at: Moment,
-    /// The carts it settled, for a later refund.
+    /// The carts it ever touched, so that later news of it finds them.
     pub carts: Vec<CartId>,
     /// Set when first paid.
     pub paid_as: Option<(OrderKind, Attribution)>,
@@ -100,13 +101,14 @@ impl Order {
         rank(status) < rank(self.status)
     }
 
-    /// The order after this news, and what became true. `settled` are the carts it settled and how each came about.
+    /// The order after this news, and what became true. `touched` are the carts it closed, reopened or reverted; those it
+    /// converted say how that came about.
     #[must_use]
     pub fn after(
         prior: Option<Self>,
         shop: &ShopId,
         news: &OrderNews,
-        settled: &[(CartId, Attribution)],
+        touched: &[(CartId, Option<Attribution>)],
         buyer: &Person,
         expires_at: Moment,
     ) -> (Self, Vec<Fact>) {
@@ -124,7 +126,7 @@ impl Order {
         let was = order.status;
         order.status = news.status;
         order.expires_at = expires_at;
-        for (cart, _) in settled {
+        for (cart, _) in touched {
             if !order.carts.contains(cart) {
                 order.carts.push(cart.clone());
             }
@@ -137,7 +139,7 @@ impl Order {
                 let repeat =
                     news.shopper.existing_customer == Some(true) || buyer.bought_before(&news.id, news.placed_at);
                 let kind = if repeat { OrderKind::Repeat } else { OrderKind::First };
-                let recovered = settled.iter().any(|(_, a)| *a == Attribution::Recovered);
+                let recovered = touched.iter().any(|(_, a)| *a == Some(Attribution::Recovered));
                 let attribution = if recovered { Attribution::Recovered } else { Attribution::Organic };
                 order.paid_as = Some((kind, attribution));
                 facts.push(Fact::OrderPaid { kind });

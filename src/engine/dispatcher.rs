@@ -19,6 +19,8 @@ use crate::webhook::{Message, payload};
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a delivery to a paused endpoint waits before it is looked at again.
 const PAUSED_WAIT: Duration = Duration::from_secs(60);
+/// How long a delivery waits that we were too slow to start: a slow store is not helped by more haste.
+const TOO_SLOW_WAIT: Duration = Duration::from_secs(1);
 /// Waits between tries to record an attempt that was made.
 const SETTLE_TRIES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
@@ -110,11 +112,13 @@ impl Dispatcher {
         let policies = self.engine.policies();
         let endpoint = policies.endpoint(&claim.lane);
         let now = self.engine.clock.now();
-        let span = endpoint.map_or(SETTLE_WITHIN, |e| e.timeout + SETTLE_WITHIN);
+        // The lease covers the latest start, the longest attempt and its record: an order that sees no send in flight after
+        // it can rely on that.
+        let span = endpoint.map_or(SETTLE_WITHIN, |e| self.settings.start_within + e.timeout + SETTLE_WITHIN);
         let begun = match self.engine.store.begin(&claim, now, now.plus(span)).await {
             Err(StoreError::Corrupt { what }) => {
                 error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
-                return self.release(&claim, now.plus(PAUSED_WAIT)).await;
+                return self.set_aside(claim, now, span).await;
             }
             other => other?,
         };
@@ -159,7 +163,7 @@ impl Dispatcher {
         let now = self.engine.clock.now();
         if now.since(begun_at) > self.settings.start_within {
             // What we know of the cart is too old to start writing on; look again.
-            return self.release(claim, now).await;
+            return self.release(claim, now.plus(TOO_SLOW_WAIT)).await;
         }
         self.engine.metrics.sending(now.since(delivery.due_at));
         let message = Message {
@@ -228,6 +232,16 @@ impl Dispatcher {
             }
         }
         Err(last.unwrap_or(StoreError::Corrupt { what: "delivery" }))
+    }
+
+    /// A store may or may not have renewed the lease before it found that it cannot read what is behind it.
+    async fn set_aside(&self, claim: Claim, now: Moment, span: Duration) -> StoreResult<Dispatched> {
+        let renewed = Claim { until: now.plus(span), ..claim.clone() };
+        let released = self.release(&renewed, now.plus(PAUSED_WAIT)).await?;
+        if released == Dispatched::Lost {
+            return self.release(&claim, now.plus(PAUSED_WAIT)).await;
+        }
+        Ok(released)
     }
 
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Dispatched> {

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tracing::debug;
 
 use super::identity::Identity;
+use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
 use crate::clock::Clock;
 use crate::domain::{
@@ -89,6 +90,7 @@ impl Engine {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let identity = Identity::new(store.identity_key());
+        let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&metrics)));
         Self {
             store,
             clock,

@@ -48,7 +48,12 @@ impl Engine {
         result
     }
 
-    async fn take_order(&self, shop: &ShopId, news: OrderNews, once: Option<Once>) -> Result<OrderReceipt, WriteError> {
+    async fn take_order(
+        &self,
+        shop: &ShopId,
+        mut news: OrderNews,
+        once: Option<Once>,
+    ) -> Result<OrderReceipt, WriteError> {
         let policy = self.shop(shop)?;
         self.clock.observe(news.placed_at);
         for _ in 0..CONFLICTS_MAX {
@@ -60,16 +65,20 @@ impl Engine {
             if let Some(order) = prior.as_ref().filter(|order| order.outdates(news.status)) {
                 return Ok(receipt(order, Applied::Stale, order.carts.clone(), InFlight::None));
             }
-            let hashes = self.buyer(shop, &news).await?;
+            if let Some(order) = &prior {
+                // An order is placed once; later news of it that does not say when must not move it.
+                news.placed_at = order.placed_at;
+            }
+            let hashes = self.buyer(shop, &news, prior.as_ref()).await?;
             let person = self.store.person(shop, &hashes, self.clock.now()).await?;
             self.remember(shop, &news, &hashes, policy.program.retention.converted).await?;
             let closed = self.close_carts(shop, &news, prior.as_ref(), &hashes).await?;
             let in_flight = self.wait_out(shop, &closed).await?;
 
-            let settled: Vec<_> = closed.iter().filter_map(|c| Some((c.id.clone(), c.attribution?))).collect();
+            let touched: Vec<_> = closed.iter().map(|c| (c.id.clone(), c.attribution)).collect();
             let now = self.clock.now();
             let expires_at = now.plus(policy.program.retention.converted);
-            let (order, facts) = Order::after(prior, shop, &news, &settled, &person, expires_at);
+            let (order, facts) = Order::after(prior, shop, &news, &touched, &person, expires_at);
             let carts = closed.into_iter().map(|c| c.id).collect();
             let receipt = receipt(&order, Applied::Applied, carts, in_flight);
             let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
@@ -87,15 +96,35 @@ impl Engine {
         Err(WriteError::Busy)
     }
 
-    /// Every identifier the buyer is known by: those of the order, and those of the cart it names.
-    async fn buyer(&self, shop: &ShopId, news: &OrderNews) -> Result<Vec<IdentifierHash>, WriteError> {
+    /// Every identifier the buyer is known by: those of the order, of the carts it names or touched before, and of the
+    /// carts that share one of these. One step further than the order itself says, and no more: beyond it, people who
+    /// share a telephone would become one.
+    async fn buyer(
+        &self,
+        shop: &ShopId,
+        news: &OrderNews,
+        prior: Option<&Order>,
+    ) -> Result<Vec<IdentifierHash>, WriteError> {
         let mut hashes: BTreeSet<_> = self.identity.hashes(shop, &news.shopper).into_iter().collect();
-        if let Some(cart) = &news.cart
-            && let Some(stored) = self.store.load(shop, cart, None).await?.record
-        {
-            hashes.extend(self.identity.hashes(shop, &stored.value.content.shopper));
+        let mut seen: BTreeSet<CartId> = news.cart.iter().cloned().collect();
+        seen.extend(prior.iter().flat_map(|order| order.carts.iter().cloned()));
+        for cart in &seen {
+            hashes.extend(self.hashes_of(shop, cart).await?);
+        }
+        let known: Vec<_> = hashes.iter().copied().collect();
+        if !known.is_empty() {
+            for cart in self.store.carts_of(shop, &known, self.clock.now()).await? {
+                if seen.insert(cart.clone()) {
+                    hashes.extend(self.hashes_of(shop, &cart).await?);
+                }
+            }
         }
         Ok(hashes.into_iter().collect())
+    }
+
+    async fn hashes_of(&self, shop: &ShopId, cart: &CartId) -> Result<Vec<IdentifierHash>, WriteError> {
+        let record = self.store.load(shop, cart, None).await?.record;
+        Ok(record.map(|stored| self.identity.hashes(shop, &stored.value.content.shopper)).unwrap_or_default())
     }
 
     async fn remember(
@@ -108,9 +137,10 @@ impl Engine {
         if hashes.is_empty() {
             return Ok(());
         }
-        match news.mark() {
-            Some(mark) => self.store.mark(shop, hashes, &mark, self.clock.now().plus(span)).await?,
-            None => self.store.unmark(shop, hashes, &news.id).await?,
+        if let Some(mark) = news.mark() {
+            self.store.mark(shop, hashes, &mark, self.clock.now().plus(span)).await?;
+        } else if news.status == OrderStatus::Failed {
+            self.store.unmark(shop, hashes, &news.id).await?;
         }
         Ok(())
     }
@@ -165,7 +195,8 @@ impl Engine {
             other => other?,
         };
         let Some(written) = written else { return Ok(None) };
-        let Some(cart) = written.cart.filter(|cart| is_by(cart, news)) else { return Ok(None) };
+        let changed = written.receipt.applied == Applied::Applied;
+        let Some(cart) = written.cart.filter(|cart| changed || is_by(cart, news)) else { return Ok(None) };
         let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
         let in_flight_until = match written.in_flight_until {

@@ -78,7 +78,6 @@ pub async fn run_scheduler(
             }
             Err(error) => {
                 error!(error = &error as &dyn std::error::Error, "the scheduler could not use the store");
-                engine.metrics.store_error("scheduler", &error);
                 backoff.next()
             }
         };
@@ -129,7 +128,6 @@ pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: 
             }
             Err(error) => {
                 error!(error = &error as &dyn std::error::Error, "the dispatcher could not use the store");
-                dispatcher.engine.metrics.store_error("dispatcher", &error);
                 backoff.next()
             }
         };
@@ -163,14 +161,13 @@ async fn run_lane(dispatcher: Arc<Dispatcher>, lane: Lane, poll: Duration, stop:
     let mut backoff = Backoff::new();
     let mut this = LaneLoop { dispatcher, lane, claimed: VecDeque::new(), sending: JoinSet::new(), pace: None };
     while !stop.is_cancelled() {
-        let wait = match this.fill(poll).await {
+        let wait = match this.fill(poll, &stop).await {
             Ok(wait) => {
                 backoff = Backoff::new();
                 wait
             }
             Err(error) => {
                 error!(lane = ?this.lane, error = &error as &dyn std::error::Error, "a lane could not use the store");
-                this.dispatcher.engine.metrics.store_error("lane", &error);
                 backoff.next()
             }
         };
@@ -192,10 +189,10 @@ impl LaneLoop {
     }
 
     /// Starts what is due in the free places; how long there is nothing more to start.
-    async fn fill(&mut self, poll: Duration) -> StoreResult<Duration> {
-        while self.has_room() {
+    async fn fill(&mut self, poll: Duration, stop: &CancellationToken) -> StoreResult<Duration> {
+        while self.has_room() && !stop.is_cancelled() {
             let Some(claim) = self.claimed.pop_front() else {
-                let claims = self.dispatcher.claim(&self.lane, BATCH_MAX).await?;
+                let claims = self.dispatcher.claim(&self.lane, self.claim_max()).await?;
                 if claims.is_empty() {
                     let next = self.dispatcher.engine.store.next_due(&self.lane).await?;
                     let now = self.dispatcher.engine.now();
@@ -204,16 +201,32 @@ impl LaneLoop {
                 self.claimed.extend(claims);
                 continue;
             };
-            self.keep_pace().await;
+            if claim.until <= self.dispatcher.engine.now() {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.keep_pace() => {}
+            }
             let dispatcher = Arc::clone(&self.dispatcher);
             self.sending.spawn(async move { dispatcher.handle(claim).await });
         }
         Ok(poll)
     }
 
+    /// No more than can be started while the claim holds.
+    fn claim_max(&self) -> usize {
+        let Some(rate) = self.rate_limit() else { return BATCH_MAX };
+        let within_lease = self.dispatcher.settings.lease.as_secs() / 2 * u64::from(rate);
+        usize::try_from(within_lease).unwrap_or(BATCH_MAX).clamp(1, BATCH_MAX)
+    }
+
+    fn rate_limit(&self) -> Option<u32> {
+        self.dispatcher.engine.policies().endpoint(&self.lane).and_then(|endpoint| endpoint.rate_limit)
+    }
+
     async fn keep_pace(&mut self) {
-        let policies = self.dispatcher.engine.policies();
-        let limit = policies.endpoint(&self.lane).and_then(|endpoint| endpoint.rate_limit);
+        let limit = self.rate_limit();
         if self.pace.as_ref().map(|(limit, _)| *limit) != limit {
             self.pace = limit.filter(|limit| *limit > 0).map(|limit| {
                 let mut ticks = interval(Duration::from_secs(1) / limit);
@@ -231,7 +244,6 @@ impl LaneLoop {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
                 error!(lane = ?self.lane, error = &error as &dyn std::error::Error, "a delivery could not use the store");
-                self.dispatcher.engine.metrics.store_error("deliver", &error);
             }
             Err(error) => error!(lane = ?self.lane, %error, "a delivery ended abnormally; its lease will run out"),
         }

@@ -2,6 +2,7 @@
 //! loser lets go, for the winner has decided.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -21,6 +22,8 @@ const SET_ASIDE: Duration = Duration::from_secs(600);
 pub struct Scheduler {
     engine: Arc<Engine>,
     batch: usize,
+    /// When nothing was due: what was due before and is found later was told to us later.
+    clear_at: AtomicI64,
 }
 
 /// What one look came to.
@@ -36,7 +39,7 @@ impl Scheduler {
     /// Decides up to `batch` carts of a shard at a time.
     #[must_use]
     pub const fn new(engine: Arc<Engine>, batch: usize) -> Self {
-        Self { engine, batch }
+        Self { engine, batch, clear_at: AtomicI64::new(i64::MIN) }
     }
 
     /// Decides what is due now, one batch.
@@ -47,6 +50,9 @@ impl Scheduler {
         let now = self.engine.clock.now();
         let due = self.engine.store.due_carts(now, self.batch).await?;
         let found = due.len();
+        if found == 0 {
+            self.clear_at.store(now.millis(), Ordering::Relaxed);
+        }
         let decided = stream::iter(due)
             .map(|(shop, id)| async move { self.wake(&shop, &id, now).await })
             .buffer_unordered(AT_ONCE)
@@ -85,7 +91,14 @@ impl Scheduler {
             return Ok(false);
         };
         let person = match stored.value.state {
-            State::Active { .. } | State::Abandoned { .. } => engine.person_of(shop, &stored.value, now).await?,
+            State::Active { .. } | State::Abandoned { .. } => match engine.person_of(shop, &stored.value, now).await {
+                Err(StoreError::Corrupt { what }) => {
+                    error!(shop = %shop, cart.id = %id, what, "a stored record cannot be read; set aside");
+                    engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
+                    return Ok(false);
+                }
+                other => other?,
+            },
             State::PaymentPending
             | State::Converted { .. }
             | State::Reverted
@@ -100,7 +113,8 @@ impl Scheduler {
         let Some(decision) = domain::on_wake(stored.value, &person, now, &policy.program) else { return Ok(false) };
         match engine.commit(shop, id, stored.version, &decision, None, now).await? {
             Committed::Done { .. } => {
-                engine.metrics.woke(engine.clock.now().since(wake_at));
+                let could_be_known = wake_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
+                engine.metrics.woke(engine.clock.now().since(could_be_known));
                 Ok(true)
             }
             Committed::Duplicate(_) | Committed::Conflict => {

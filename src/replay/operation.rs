@@ -59,6 +59,8 @@ pub enum OperationError {
     Time(#[from] jiff::Error),
     #[error("{0} needs a cart_id")]
     CartIdMissing(&'static str),
+    #[error("cart_id differs between the line and its body")]
+    CartIdTwice,
     #[error("body must be an object")]
     BodyNotObject,
 }
@@ -95,6 +97,9 @@ impl Operation {
             return Err(OperationError::CartIdMissing(kind.name()));
         }
         let body = match body {
+            Some(Value::Object(fields)) if kind == Kind::Order => {
+                Some(stamped(of_cart(fields, cart_id.as_deref())?, kind, &at))
+            }
             Some(Value::Object(fields)) => Some(stamped(fields, kind, &at)),
             Some(_) => return Err(OperationError::BodyNotObject),
             None if kind == Kind::Delete => None,
@@ -126,6 +131,17 @@ impl Operation {
             Kind::Advance => (Method::POST, vec!["v1", "clock"]),
         }
     }
+}
+
+/// An order's cart may stand on the line or in the body.
+fn of_cart(mut fields: Map<String, Value>, cart_id: Option<&str>) -> Result<Map<String, Value>, OperationError> {
+    if let Some(id) = cart_id {
+        let named = fields.entry("cart_id").or_insert_with(|| json!(id));
+        if named != id {
+            return Err(OperationError::CartIdTwice);
+        }
+    }
+    Ok(fields)
 }
 
 fn stamped(mut fields: Map<String, Value>, kind: Kind, at: &str) -> Value {

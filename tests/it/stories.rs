@@ -35,7 +35,11 @@ on_every_store! {
         nobody_to_write_to_is_a_named_reason,
         a_test_cart_is_never_reminded,
         after_a_long_outage_only_the_last_due_step_is_sent,
-        a_declined_card_is_the_reason;
+        a_declined_card_is_the_reason,
+        an_order_known_only_by_its_id_still_closes_its_cart,
+        a_refund_does_not_buy_another_cart,
+        a_buyer_is_known_by_what_their_carts_share,
+        a_pending_payment_outlives_an_emptied_cart;
     delivery:
         a_failed_attempt_is_repeated_with_the_same_id,
         a_retry_after_the_purchase_is_not_made,
@@ -44,7 +48,8 @@ on_every_store! {
         a_refused_delivery_goes_to_the_dead_at_once,
         retries_end_before_a_reminder_is_stale,
         every_signature_is_accepted_by_the_official_library,
-        an_order_during_a_send_waits_for_its_end;
+        an_order_during_a_send_waits_for_its_end,
+        an_order_does_not_wait_for_news_about_a_cart;
     lateness:
         an_order_before_its_cart_closes_it,
         an_old_snapshot_after_a_new_one_changes_nothing,

@@ -159,6 +159,10 @@ fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
         let about = "Names a write: a repeat with the same key gets the first answer. Kept for a day.";
         parameters.push(parameter(IDEMPOTENCY_KEY, ParameterIn::Header, KEY_PATTERN, about));
     }
+    // Whoever answers with a receipt or without one lets the caller choose.
+    if ["200", "204"].iter().all(|status| operation.responses.responses.contains_key(*status)) {
+        parameters.push(prefer());
+    }
 }
 
 fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {
@@ -170,6 +174,21 @@ fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefO
         .required(required)
         .description(Some(about))
         .schema(Some(schema))
+        .build()
+        .into()
+}
+
+/// Any text is let in: preferences that are not known are ignored (RFC 7240).
+fn prefer() -> RefOr<Parameter> {
+    let about = "`return=minimal` for 204 instead of the receipt, when the write was applied (RFC 7240).";
+    let schema: RefOr<Schema> = ObjectBuilder::new().schema_type(Type::String).into();
+    ParameterBuilder::new()
+        .name("Prefer")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(about))
+        .schema(Some(schema))
+        .example(Some("return=minimal".into()))
         .build()
         .into()
 }

@@ -48,3 +48,20 @@ fn unknown_fields_are_refused_and_bounds_are_told() {
     assert_eq!(schemas["Item"]["properties"]["title"]["maxLength"], 512);
     assert_eq!(schemas["Item"]["properties"]["quantity"]["maximum"], 100_000);
 }
+
+#[test]
+fn every_call_that_honours_a_preference_says_so() {
+    let document = document();
+    let is_prefer = |parameter: &Value| parameter["name"] == "Prefer" && parameter["in"] == "header";
+    let mut honouring = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            if operation["parameters"].as_array().is_some_and(|all| all.iter().any(is_prefer)) {
+                assert!(operation["responses"]["204"].is_object(), "{method} {path}");
+                honouring.push(format!("{method} {}", path.trim_start_matches("/v1/carts/{cart_id}")));
+            }
+        }
+    }
+    honouring.sort();
+    assert_eq!(honouring, ["patch ", "post /dismiss", "post /reasons", "post /signals", "put "]);
+}

@@ -114,12 +114,14 @@ pub fn begin(db: &Connection, claim: &Claim, until: Moment) -> Result<Option<Beg
     let cart = cart.map(|bytes| record::decode_cart(shop, &claim.cart, &bytes)).transpose()?;
     db.prepare_cached("UPDATE deliveries SET due_at = ? WHERE id = ?")?
         .execute(params![until.millis(), claim.delivery.as_str()])?;
-    db.prepare_cached("REPLACE INTO sends VALUES (?, ?, ?, ?)")?.execute(params![
-        shop.as_str(),
-        claim.cart.as_str(),
-        claim.delivery.as_str(),
-        until.millis()
-    ])?;
+    if claim.delivery.is_reminder() {
+        db.prepare_cached("REPLACE INTO sends VALUES (?, ?, ?, ?)")?.execute(params![
+            shop.as_str(),
+            claim.cart.as_str(),
+            claim.delivery.as_str(),
+            until.millis()
+        ])?;
+    }
     let claim = Claim { until, ..claim.clone() };
     Ok(Some(Begun { claim, delivery, cart }))
 }

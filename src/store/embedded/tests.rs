@@ -68,7 +68,7 @@ fn lane() -> Lane {
 
 fn delivery(cart: &Cart) -> Delivery {
     let event =
-        Event { kind: EventKind::Abandoned, at: at(1), abandonment: None, step: None, order: None, reason: None };
+        Event { kind: EventKind::Reminder, at: at(1), abandonment: None, step: None, order: None, reason: None };
     Delivery::new(cart, &lane().endpoint, event, at(1), at(900))
 }
 
@@ -166,6 +166,46 @@ async fn one_that_fails_harms_no_other_in_its_batch() {
     assert!(matches!((before, after), (Ok(DONE), Ok(DONE))));
     assert_eq!(count(&store).await, 2);
     assert_eq!(store.lanes().await.expect("reachable"), [], "what it had begun is undone");
+}
+
+#[tokio::test]
+async fn one_that_panics_harms_no_other_and_ends_no_thread() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let broken = store.writer.run(|db| {
+        db.execute("INSERT INTO lanes VALUES ('half', 'done', 0, 0)", [])?;
+        assert!(db.is_autocommit(), "on purpose");
+        Ok(())
+    });
+    let (one, other) = (cart("c-1"), cart("c-2"));
+    let (before, broken, after) = tokio::join!(write(&store, &one, &[]), broken, write(&store, &other, &[]));
+    assert!(matches!(broken, Err(StoreError::Unavailable(_))), "{broken:?}");
+    assert!(matches!((before, after), (Ok(DONE), Ok(DONE))));
+
+    let read: StoreResult<()> = store.surveys.run(|_| panic!("on purpose")).await;
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    let alone: StoreResult<()> = store.writer.run_alone(|_| panic!("on purpose")).await;
+    assert!(matches!(alone, Err(StoreError::Unavailable(_))), "{alone:?}");
+    assert_eq!(write(&store, &cart("c-3"), &[]).await.expect("the thread goes on"), DONE);
+    assert_eq!(count(&store).await, 3);
+    assert_eq!(store.lanes().await.expect("reachable"), [], "what it had begun is undone");
+}
+
+#[tokio::test]
+async fn all_that_wait_for_a_locked_file_are_told_at_once() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    store.writer.run_alone(|db| db.busy_timeout(Duration::from_millis(100))).await.expect("reachable");
+    let other = Connection::open(folder.path().join("cartwake.db")).expect("it is there");
+    other.execute_batch("BEGIN IMMEDIATE").expect("free");
+    let carts: Vec<Cart> = (0..100).map(|n| cart(&format!("c-{n}"))).collect();
+    let commits = join_all(carts.iter().map(|cart| write(&store, cart, &[])));
+    // One after the other they would take ten seconds.
+    let commits = tokio::time::timeout(Duration::from_secs(5), commits).await.expect("together");
+    assert!(commits.iter().all(|commit| matches!(commit, Err(StoreError::Unavailable(_)))));
+    assert_eq!(count(&store).await, 0);
+    other.execute_batch("ROLLBACK").expect("ours");
+    assert_eq!(write(&store, &carts[0], &[]).await.expect("free again"), DONE);
 }
 
 #[tokio::test]

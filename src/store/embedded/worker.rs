@@ -2,12 +2,16 @@
 //! transaction, and nobody is answered before that transaction has ended: the cost of a sync to disk is shared, and what
 //! was answered is on disk.
 //!
-//! When the database fails in the middle of a batch, the batch is undone and each piece of work is done again alone, so
-//! that one bad piece harms no other. Work therefore may run twice and changes nothing outside of the database.
+//! When the database fails in the middle of a batch, or a piece of work panics, the batch is undone and each piece is
+//! done again alone, so that one bad piece harms no other; what panicked is not tried again. Work therefore may run
+//! twice and changes nothing outside of the database. When no transaction can be had, all that waits for it is told at
+//! once: each on its own would wait as long for the same.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::thread::{self, JoinHandle};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::fault::{Fault, explain};
@@ -77,8 +81,13 @@ impl Worker {
     {
         let (reply, answer) = oneshot::channel();
         let errand = move |connection: &Connection| {
+            let outcome = match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+                Ok(outcome) => outcome.map_err(|error| explain(&error)),
+                Err(_) => Err(panicked()),
+            };
+            undo(connection);
             // Whoever asked may have gone meanwhile.
-            drop(reply.send(work(connection).map_err(|error| explain(&error))));
+            drop(reply.send(outcome));
         };
         self.send(Message::Alone(Box::new(errand))).await?;
         answer.await.map_err(|_| stopped())?
@@ -94,7 +103,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
-            // It ends by itself once the queue is empty; had it panicked, callers have been told.
+            // It ends by itself once the queue is empty.
             drop(thread.join());
         }
     }
@@ -102,6 +111,11 @@ impl Drop for Worker {
 
 fn stopped() -> StoreError {
     StoreError::Unavailable(anyhow::anyhow!("the store's thread has stopped"))
+}
+
+/// Without what the panic said: that may hold a shopper's data.
+fn panicked() -> StoreError {
+    StoreError::Unavailable(anyhow::anyhow!("a piece of the store's work panicked; it is undone"))
 }
 
 fn run(connection: &Connection, mut waiting: mpsc::Receiver<Message>, access: Access) {
@@ -128,22 +142,80 @@ fn finish(connection: &Connection, mut tasks: Vec<Box<dyn Task>>, access: Access
     }
     match attempt(connection, &mut tasks, access) {
         Ok(()) => tasks.into_iter().for_each(|task| task.answer(None)),
-        Err(error) if tasks.len() == 1 => tasks.into_iter().for_each(|task| task.answer(Some(explain(&error)))),
-        Err(_) => tasks.into_iter().for_each(|task| finish(connection, vec![task], access)),
+        Err(Failure::Shut(error)) => refuse(tasks, &error),
+        Err(Failure::Sql(error)) if tasks.len() == 1 => refuse(tasks, &error),
+        Err(Failure::Sql(_)) => finish_apart(connection, tasks, access),
+        Err(Failure::Panic { place }) => {
+            tasks.remove(place).answer(Some(panicked()));
+            finish_apart(connection, tasks, access);
+        }
     }
 }
 
-fn attempt(connection: &Connection, tasks: &mut [Box<dyn Task>], access: Access) -> Result<(), rusqlite::Error> {
+/// Does each of these in a transaction of its own and answers it.
+fn finish_apart(connection: &Connection, tasks: Vec<Box<dyn Task>>, access: Access) {
+    let mut tasks = tasks.into_iter();
+    while let Some(mut task) = tasks.next() {
+        match attempt(connection, slice::from_mut(&mut task), access) {
+            Ok(()) => task.answer(None),
+            Err(Failure::Sql(error)) => task.answer(Some(explain(&error))),
+            Err(Failure::Panic { .. }) => task.answer(Some(panicked())),
+            Err(Failure::Shut(error)) => {
+                task.answer(Some(explain(&error)));
+                refuse(tasks.by_ref(), &error);
+            }
+        }
+    }
+}
+
+fn refuse(tasks: impl IntoIterator<Item = Box<dyn Task>>, error: &rusqlite::Error) {
+    tasks.into_iter().for_each(|task| task.answer(Some(explain(error))));
+}
+
+/// Why a transaction was undone.
+enum Failure {
+    /// There is no transaction to be had, for whichever work.
+    Shut(rusqlite::Error),
+    /// It may be due to one piece of the work.
+    Sql(rusqlite::Error),
+    /// It is due to the piece in this place.
+    Panic { place: usize },
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // A reader's transaction asks for its lock only with the first read.
+            Some(ErrorCode::DatabaseBusy) => Self::Shut(error),
+            _ => Self::Sql(error),
+        }
+    }
+}
+
+/// Does these in one transaction; after a failure nothing of it holds.
+fn attempt(connection: &Connection, tasks: &mut [Box<dyn Task>], access: Access) -> Result<(), Failure> {
     let all = || {
-        connection.prepare_cached(access.begin())?.execute([])?;
-        tasks.iter_mut().try_for_each(|task| task.run(connection))?;
-        connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+        let begun = connection.prepare_cached(access.begin()).and_then(|mut begin| begin.execute([]));
+        begun.map_err(Failure::Shut)?;
+        for (place, task) in tasks.iter_mut().enumerate() {
+            // What the panic left half done is undone with the transaction, and its task never runs again.
+            let done = catch_unwind(AssertUnwindSafe(|| task.run(connection)));
+            done.map_err(|_| Failure::Panic { place })??;
+        }
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     };
     let result = { all }();
-    if result.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
-    }
+    undo(connection);
     result
+}
+
+/// Ends the transaction that is still open, if there is one.
+fn undo(connection: &Connection) {
+    if !connection.is_autocommit() {
+        // Should it fail, no transaction begins, so nothing is answered as done, until one of the next tries succeeds.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
 }
 
 /// Work with somebody waiting for its outcome.

@@ -261,7 +261,7 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
     let life = (status, any::<u32>(), vec(attempt, 0..10));
     (shop(), cart_id(), endpoint, event(), moment(), moment(), life).prop_map(
         |(shop, cart, endpoint, event, due_at, send_not_after, (status, attempt_count, attempts))| Delivery {
-            id: DeliveryId::derive(&shop, &cart, "reminder/1/0", &endpoint),
+            id: DeliveryId::derive(EventKind::Reminder, &shop, &cart, "reminder/1/0", &endpoint),
             shop,
             cart,
             endpoint,

@@ -251,7 +251,8 @@ mod tests {
         let lane = Lane { shop: shop(), endpoint: EndpointName::parse("mail").expect("a literal slug") };
         let hash = IdentifierHash([7; 16]);
         let order = OrderId::parse("o#1").expect("a literal id");
-        let delivery = DeliveryId::derive(&shop(), &cart("c"), "reminder/1/0", &lane.endpoint);
+        let delivery =
+            DeliveryId::derive(crate::domain::EventKind::Reminder, &shop(), &cart("c"), "reminder/1/0", &lane.endpoint);
         let key = EventKey::parse("k{1}").expect("a literal key");
         let shard = Shard(7);
         let keys = [
@@ -281,7 +282,7 @@ mod tests {
         let (shop, cart) = (shop(), cart("a.b:c~d=e"));
         assert_eq!(parse_cart_member(&cart_member(&shop, &cart)), Some((shop.clone(), cart.clone())));
         let endpoint = EndpointName::parse("mail").expect("a literal slug");
-        let id = DeliveryId::derive(&shop, &cart, "reminder/1/0", &endpoint);
+        let id = DeliveryId::derive(crate::domain::EventKind::Reminder, &shop, &cart, "reminder/1/0", &endpoint);
         assert_eq!(parse_delivery_member(&delivery_member(&id, &cart)), Some((id, cart)));
         let lane = Lane { shop: shop.clone(), endpoint };
         assert_eq!(parse_lane_member(&lane_member(&lane)), Some(lane));

@@ -28,7 +28,8 @@ impl RedisStore {
         ];
         let mut call = BEGIN.on(&keys);
         call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(until));
-        call.arg(claim.delivery.as_str()).arg(life_ms(now, until, SEND_SLACK));
+        let reminder = if claim.delivery.is_reminder() { claim.delivery.as_str() } else { "" };
+        call.arg(reminder).arg(life_ms(now, until, SEND_SLACK));
         let begun: Option<(Vec<u8>, Option<Vec<u8>>)> = self.redis.run(&BEGIN, &call).await?;
         let Some((delivery, cart_record)) = begun else { return Ok(None) };
         Ok(Some(Begun {

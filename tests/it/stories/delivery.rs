@@ -140,3 +140,21 @@ pub async fn an_order_during_a_send_waits_for_its_end(on: Backend) {
     assert_eq!(order.body["reminder_in_flight"], "finished");
     assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
 }
+
+/// Only a reminder on its way can reach a buyer; the news that a cart was abandoned can arrive whenever it does.
+pub async fn an_order_does_not_wait_for_news_about_a_cart(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    shop.receiver.script([Reply::After(Duration::from_millis(300))]);
+    shop.clock.advance(30 * MINUTE);
+    let (order, ()) = tokio::join!(
+        async {
+            while shop.receiver.of_kind("cart.abandoned").is_empty() {
+                tokio::task::yield_now().await;
+            }
+            shop.orders(order_of("o-1", "joe@example.com", &["p-1", "p-2"], shop.now())).await
+        },
+        shop.settle(),
+    );
+    assert_eq!(order.body["reminder_in_flight"], "none");
+}

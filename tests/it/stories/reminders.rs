@@ -216,3 +216,65 @@ pub async fn a_declined_card_is_the_reason(on: Backend) {
     assert_eq!(shop.tally("reason_agreement/payment_declined/false").await, 1);
     assert_eq!(shop.cart("c-1").await.body["reason"]["code"], "price_too_high");
 }
+
+/// What a payment provider tells: the order, and nothing about its cart or its buyer.
+pub async fn an_order_known_only_by_its_id_still_closes_its_cart(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    let mut order = order_of("o-1", "joe@example.com", &[], shop.now());
+    order["status"] = json!("pending");
+    order["cart_id"] = json!("c-1");
+    shop.orders(order).await;
+    shop.advance(HOUR).await;
+    let paid = json!({"order_id": "o-1", "status": "paid", "currency": "EUR", "total_minor": 4988});
+    assert_eq!(shop.orders(paid).await.body["carts"], json!(["c-1"]));
+    assert_eq!(shop.state("c-1").await, "converted");
+}
+
+pub async fn a_refund_does_not_buy_another_cart(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("first", cart_of("joe@example.com")).await;
+    shop.orders(order_of("o-1", "joe@example.com", &[], shop.now())).await;
+    shop.advance(48 * HOUR).await;
+    shop.puts("second", cart_of("joe@example.com")).await;
+    shop.advance(HOUR).await;
+    let refund = json!({"order_id": "o-1", "shopper": {"email": "joe@example.com"}, "status": "refunded",
+        "currency": "EUR", "total_minor": 4988});
+    shop.orders(refund).await;
+    shop.advance(5 * HOUR).await;
+    assert_eq!(
+        (shop.state("first").await, shop.state("second").await),
+        ("reverted".to_owned(), "abandoned".to_owned())
+    );
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
+}
+
+pub async fn a_buyer_is_known_by_what_their_carts_share(on: Backend) {
+    let shop = Shop::open(on).await;
+    let mut laptop = cart_of("joe@example.com");
+    laptop["shopper"]["customer_id"] = json!("42");
+    shop.puts("laptop", laptop).await;
+    let mut phone = cart_of("x@example.com");
+    phone["shopper"] = json!({"customer_id": "42", "phone": "+49 151 1"});
+    shop.puts("phone", phone).await;
+    shop.advance(HOUR).await;
+    let bought = shop.orders(order_of("o-1", "joe@example.com", &["p-1", "p-2"], shop.now())).await;
+    assert_eq!(bought.body["carts"], json!(["laptop", "phone"]));
+    shop.advance(100 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0);
+}
+
+pub async fn a_pending_payment_outlives_an_emptied_cart(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    let mut order = order_of("o-1", "joe@example.com", &["p-1", "p-2"], shop.now());
+    order["status"] = json!("pending");
+    shop.orders(order.clone()).await;
+    let mut emptied = cart_of("joe@example.com");
+    emptied["items"] = json!([]);
+    shop.puts("c-1", emptied).await;
+    shop.advance(48 * HOUR).await;
+    order["status"] = json!("paid");
+    shop.orders(order).await;
+    assert_eq!(shop.state("c-1").await, "converted");
+}

@@ -1,0 +1,96 @@
+//! The store as the engine sees it: every call timed, every failure counted. It changes nothing else.
+//!
+//! One wrapper instead of a timer at each call, so that no call can be forgotten.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use crate::domain::{
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
+    ShopId, StateName, TallyKey,
+};
+use crate::metrics::Metrics;
+use crate::store::{
+    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
+    Store, StoreResult,
+};
+
+/// A store whose calls are measured.
+pub struct Observed {
+    inner: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+}
+
+impl Observed {
+    /// Measures the calls of this store.
+    #[must_use]
+    pub const fn new(inner: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self { inner, metrics }
+    }
+
+    async fn timed<T>(&self, op: &str, call: impl Future<Output = StoreResult<T>> + Send) -> StoreResult<T> {
+        #[expect(clippy::disallowed_methods, reason = "measures a call; nothing is decided by it")]
+        let started = Instant::now();
+        let result = call.await;
+        self.metrics.store_call(op, started.elapsed());
+        if let Err(error) = &result {
+            self.metrics.store_error(op, error);
+        }
+        result
+    }
+}
+
+/// Passes each call on, under its own name.
+macro_rules! observe {
+    ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)+) => {
+        #[async_trait]
+        impl Store for Observed {
+            fn name(&self) -> &'static str {
+                self.inner.name()
+            }
+
+            fn identity_key(&self) -> [u8; 32] {
+                self.inner.identity_key()
+            }
+
+            $(async fn $name(&self $(, $arg: $kind)*) -> StoreResult<$out> {
+                self.timed(stringify!($name), self.inner.$name($($arg),*)).await
+            })+
+        }
+    };
+}
+
+observe! {
+    load(shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> Loaded<Cart>;
+    commit(commit: Commit<'_>) -> Committed;
+    in_flight_until(shop: &ShopId, id: &CartId, now: Moment) -> Option<Moment>;
+    load_order(shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> Loaded<Order>;
+    commit_order(commit: OrderCommit<'_>) -> Committed;
+    enroll(shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> Person;
+    person(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Person;
+    mark(shop: &ShopId, hashes: &[IdentifierHash], mark: &PurchaseMark, until: Moment) -> ();
+    unmark(shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> ();
+    carts_of(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<CartId>;
+    due_carts(now: Moment, limit: usize) -> Vec<(ShopId, CartId)>;
+    next_wake() -> Option<Moment>;
+    postpone(shop: &ShopId, id: &CartId, until: Moment) -> ();
+    lanes() -> Vec<Lane>;
+    claim(lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim>;
+    begin(claim: &Claim, now: Moment, until: Moment) -> Option<Begun>;
+    release(claim: &Claim, due_at: Moment) -> Settled;
+    settle(settlement: Settlement<'_>) -> Settled;
+    next_due(lane: &Lane) -> Option<Moment>;
+    pause(pause: &Pause) -> ();
+    resume(lane: &Lane) -> ();
+    paused() -> Vec<Pause>;
+    list_carts(cursor: Option<&str>, limit: usize) -> Page;
+    delivery(shop: &ShopId, cart: &CartId, id: &DeliveryId) -> Option<Delivery>;
+    tallies(shop: &ShopId, from: Day, to: Day) -> Vec<(Day, TallyKey, i64)>;
+    census() -> Vec<(ShopId, StateName, i64)>;
+    outbox_counts() -> OutboxCounts;
+    check() -> Health;
+    sweep(now: Moment) -> u64;
+    flush() -> ();
+}
