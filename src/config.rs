@@ -28,6 +28,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::keys::{KeyHash, Role};
+pub use crate::telemetry::TelemetryConfig;
+
 use crate::domain::{EndpointName, EventSet, Program, ShopId};
 use crate::webhook::Secret;
 
@@ -117,14 +120,6 @@ pub struct DeliveryConfig {
     pub keep: Duration,
 }
 
-/// `[telemetry]`.
-#[derive(Clone, Debug)]
-pub struct TelemetryConfig {
-    pub log_json: bool,
-    /// A `tracing` filter directive such as `info` or `cartwake=debug`.
-    pub log_level: String,
-}
-
 /// `[[shop]]`.
 #[derive(Clone, Debug)]
 pub struct ShopConfig {
@@ -136,21 +131,6 @@ pub struct ShopConfig {
     pub program: Program,
     pub endpoints: Vec<EndpointConfig>,
 }
-
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Publishable: writes carts, signals and reasons; reads nothing.
-    Browser,
-    /// The cart API.
-    Server,
-    /// Everything.
-    Admin,
-}
-
-/// SHA-256 of a key. The key itself is nowhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyHash(pub [u8; 32]);
 
 /// A key of a shop.
 #[derive(Clone, Debug)]

@@ -10,7 +10,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::config::{KeyHash, Role};
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Publishable: writes carts, signals and reasons; reads nothing.
+    Browser,
+    /// The cart API.
+    Server,
+    /// Everything.
+    Admin,
+}
+
+/// SHA-256 of a key. The key itself is nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyHash(pub [u8; 32]);
 
 /// Why a text is not the hash of a key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]

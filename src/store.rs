@@ -280,7 +280,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreResult<Person>;
     /// What these identifiers are known for, as of `now`.
     async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person>;
-    /// Leaves a purchase on each identifier; replaces an earlier mark of the same order.
+    /// Leaves a purchase on each identifier; replaces an earlier mark of the same order, but never a paid one by one on
+    /// its way.
     async fn mark(
         &self,
         shop: &ShopId,
@@ -288,7 +289,7 @@ pub trait Store: Send + Sync + 'static {
         mark: &PurchaseMark,
         until: Moment,
     ) -> StoreResult<()>;
-    /// Takes the marks of an order off again.
+    /// Takes the marks of an order off again, unless it was paid.
     async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()>;
     /// The carts enrolled under these identifiers, each once, at most 200.
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>>;

@@ -14,7 +14,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::config::TelemetryConfig;
+/// `[telemetry]`.
+#[derive(Clone, Debug)]
+pub struct TelemetryConfig {
+    pub log_json: bool,
+    /// A `tracing` filter directive such as `info` or `cartwake=debug`.
+    pub log_level: String,
+}
 
 /// Why logging cannot start.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]

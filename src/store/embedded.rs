@@ -151,12 +151,12 @@ impl Store for EmbeddedStore {
         until: Moment,
     ) -> StoreResult<()> {
         let (hashes, mark) = (Hashes::of(shop, hashes), mark.clone());
-        self.writer.run(move |db| Ok(hashes.mark(db, &mark, until)?)).await
+        self.writer.run(move |db| hashes.mark(db, &mark, until)).await
     }
 
     async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
         let (hashes, order) = (Hashes::of(shop, hashes), order.clone());
-        self.writer.run(move |db| Ok(hashes.unmark(db, &order)?)).await
+        self.writer.run(move |db| hashes.unmark(db, &order)).await
     }
 
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>> {

@@ -176,6 +176,7 @@ on_every_store! {
             a_mark_is_read_under_each_identifier,
             a_later_mark_of_an_order_replaces_the_earlier,
             unmark_takes_off_one_order_only,
+            late_news_does_not_undo_a_payment,
             a_mark_is_not_read_when_its_time_is_over,
             enrolling_gives_what_the_identifiers_are_known_for,
             enrolling_twice_is_enrolling_once,

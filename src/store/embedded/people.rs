@@ -1,6 +1,6 @@
 //! What is known under the hashes of a shopper's identifiers: the purchases, and the carts.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::schema::limit_of;
@@ -51,23 +51,37 @@ impl Hashes {
         Ok(person)
     }
 
-    /// Leaves a purchase on each.
-    pub fn mark(&self, db: &Connection, mark: &PurchaseMark, until: Moment) -> Result<(), rusqlite::Error> {
+    /// Leaves a purchase on each, where it is not known to be paid already.
+    pub fn mark(&self, db: &Connection, mark: &PurchaseMark, until: Moment) -> Result<(), Fault> {
         let bytes = record::encode_marks(std::slice::from_ref(mark));
         let mut leave = db.prepare_cached("REPLACE INTO marks VALUES (?, ?, ?, ?, ?)")?;
         for hash in &self.hashes {
+            if !mark.paid && self.is_paid(db, hash, &mark.order)? {
+                continue;
+            }
             leave.execute(params![self.shop.as_str(), hash.0, mark.order.as_str(), until.millis(), bytes])?;
         }
         Ok(())
     }
 
-    /// Takes the purchase of this order off each.
-    pub fn unmark(&self, db: &Connection, order: &OrderId) -> Result<(), rusqlite::Error> {
+    /// Takes the purchase of this order off each, unless it was paid.
+    pub fn unmark(&self, db: &Connection, order: &OrderId) -> Result<(), Fault> {
         let mut take = db.prepare_cached("DELETE FROM marks WHERE shop = ? AND hash = ? AND order_id = ?")?;
         for hash in &self.hashes {
-            take.execute(params![self.shop.as_str(), hash.0, order.as_str()])?;
+            if !self.is_paid(db, hash, order)? {
+                take.execute(params![self.shop.as_str(), hash.0, order.as_str()])?;
+            }
         }
         Ok(())
+    }
+
+    fn is_paid(&self, db: &Connection, hash: &IdentifierHash, order: &OrderId) -> Result<bool, Fault> {
+        let known: Option<Vec<u8>> = db
+            .prepare_cached("SELECT record FROM marks WHERE shop = ? AND hash = ? AND order_id = ?")?
+            .query_row(params![self.shop.as_str(), hash.0, order.as_str()], |row| row.get(0))
+            .optional()?;
+        let marks = known.map(|bytes| record::decode_marks(&bytes)).transpose()?.unwrap_or_default();
+        Ok(marks.iter().any(|mark| mark.paid))
     }
 
     /// The carts under any of them, each once.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::script::{ENROLL, MARK};
+use super::script::{ENROLL, MARK, UNMARK};
 use super::{RedisStore, score};
 use crate::domain::{CartId, IdentifierHash, Moment, OrderId, Person, PurchaseMark, ShopId};
 use crate::store::{StoreError, StoreResult, record};
@@ -70,8 +70,9 @@ impl RedisStore {
         order: &OrderId,
     ) -> StoreResult<()> {
         let calls = hashes.iter().map(async |hash| {
-            let key = self.shards.of_identifier(hash).marks_of(shop, hash);
-            self.redis.write::<()>(redis::cmd("HDEL").arg(key).arg(order.as_str())).await
+            let mut call = UNMARK.on(&[self.shards.of_identifier(hash).marks_of(shop, hash)]);
+            call.arg(order.as_str());
+            self.redis.run::<()>(&UNMARK, &call).await
         });
         try_join_all(calls).await.map(|_| ())
     }
@@ -97,9 +98,10 @@ impl RedisStore {
     }
 }
 
-/// The end in digits, a space, the record: the script reads the end, and so does an operator.
+/// The end in digits, a space (or a `?` while unpaid), the record: the scripts read what comes first, and so does an
+/// operator.
 fn write_mark(mark: &PurchaseMark, until: Moment) -> Vec<u8> {
-    let mut value = format!("{} ", until.millis()).into_bytes();
+    let mut value = format!("{}{}", until.millis(), if mark.paid { ' ' } else { '?' }).into_bytes();
     value.extend(record::encode_marks(std::slice::from_ref(mark)));
     value
 }
@@ -113,8 +115,11 @@ fn person(found: Vec<Vec<Vec<u8>>>, now: Option<Moment>) -> StoreResult<Person> 
             continue;
         }
         for mark in read {
-            if !marks.iter().any(|known| known.order == mark.order) {
-                marks.push(mark);
+            match marks.iter_mut().find(|known| known.order == mark.order) {
+                // One identifier may have heard of the payment before another.
+                Some(known) if mark.paid => *known = mark,
+                Some(_) => {}
+                None => marks.push(mark),
             }
         }
     }
@@ -124,7 +129,7 @@ fn person(found: Vec<Vec<Vec<u8>>>, now: Option<Moment>) -> StoreResult<Person> 
 
 fn read_mark(value: &[u8]) -> StoreResult<(Moment, Vec<PurchaseMark>)> {
     let corrupt = StoreError::Corrupt { what: "purchase mark" };
-    let Some(space) = value.iter().position(|&byte| byte == b' ') else { return Err(corrupt) };
+    let Some(space) = value.iter().position(|&byte| matches!(byte, b' ' | b'?')) else { return Err(corrupt) };
     let until = std::str::from_utf8(&value[..space]).ok().and_then(|digits| digits.parse().ok());
     let until = until.map(Moment::from_millis).ok_or(corrupt)?;
     Ok((until, record::decode_marks(&value[space + 1..])?))

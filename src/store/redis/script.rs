@@ -20,6 +20,7 @@ pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL
 pub static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("settle.lua")));
 pub static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("release.lua")));
 pub static ENROLL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("enroll.lua")));
+pub static UNMARK: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unmark.lua")));
 pub static MARK: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("mark.lua")));
 /// One write command that must not fail at `maxmemory`: its name, then what follows the key.
 pub static WRITE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("write.lua")));

@@ -55,12 +55,19 @@ pub async fn a_later_mark_of_an_order_replaces_the_earlier(store: &dyn Store) {
 }
 
 pub async fn unmark_takes_off_one_order_only(store: &dyn Store) {
-    leave(store, &[1, 2], &mark("o-1", at(50))).await;
+    leave(store, &[1, 2], &PurchaseMark { paid: false, ..mark("o-1", at(50)) }).await;
     leave(store, &[1], &mark("o-2", at(51))).await;
     store.unmark(&shop(), &[hash(1), hash(2)], &order_id("o-1")).await.expect("reachable");
     store.unmark(&shop(), &[hash(1), hash(2)], &order_id("o-1")).await.expect("a second time is fine");
     assert_eq!(marks(store, &[1], 60).await, [mark("o-2", at(51))]);
     assert_eq!(marks(store, &[2], 60).await, []);
+}
+
+pub async fn late_news_does_not_undo_a_payment(store: &dyn Store) {
+    leave(store, &[1], &mark("o-1", at(50))).await;
+    leave(store, &[1], &PurchaseMark { paid: false, ..mark("o-1", at(60)) }).await;
+    store.unmark(&shop(), &[hash(1)], &order_id("o-1")).await.expect("reachable");
+    assert_eq!(marks(store, &[1], 60).await, [mark("o-1", at(50))]);
 }
 
 pub async fn a_mark_is_not_read_when_its_time_is_over(store: &dyn Store) {
