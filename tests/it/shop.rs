@@ -60,9 +60,19 @@ impl Shop {
             Backend::Embedded => format!("embedded:{}", folder.path().join("store").display()),
             Backend::Redis => servers::own_database(),
         };
+        Self::open_on(&store, start, folder).await
+    }
+
+    /// On the store behind this address.
+    pub async fn open_behind(store: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        Self::open_on(store, Moment::from_millis(START), folder).await
+    }
+
+    async fn open_on(store: &str, start: Moment, folder: TempDir) -> Self {
         let receiver = Receiver::start();
         let file = folder.path().join("cartwake.toml");
-        std::fs::write(&file, configuration(&store, &receiver.url)).expect("the folder is ours");
+        std::fs::write(&file, configuration(store, &receiver.url)).expect("the folder is ours");
         let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems}"));
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");

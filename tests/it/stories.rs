@@ -4,6 +4,7 @@
 
 mod delivery;
 mod lateness;
+mod lost_reply;
 mod reminders;
 mod writes;
 
