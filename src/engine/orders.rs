@@ -2,8 +2,8 @@
 //!
 //! 1. The purchase is marked on every identifier of the buyer: from now on the last look before a send stops it.
 //! 2. Every cart it settles is closed. A send that had begun before is known from that same commit.
-//! 3. The order itself is recorded, with its counts and its answer.
-//! 4. Sends in flight are waited out, bounded, and only then the order is answered.
+//! 3. Sends in flight are waited out, bounded.
+//! 4. The order itself is recorded, with its counts and its answer, and answered.
 //!
 //! Each write is idempotent, so a repeat after a crash finishes what the first one began. A sender reads in the
 //! opposite order (begin, then marks): at least one of the two sees the other.
