@@ -226,11 +226,11 @@ impl Metrics {
     fn fact(&self, shop: &str, fact: &Fact) {
         match fact {
             Fact::StageEntered { stage } => self.stage_entered.with_label_values(&[shop, stage.as_str()]).inc(),
-            Fact::Abandoned { stage, currency, value } => {
+            Fact::Abandoned { stage, currency, value, .. } => {
                 self.abandonments.with_label_values(&[shop, stage.as_str()]).inc();
                 self.abandoned_value.with_label_values(&[shop, currency.code(), stage.as_str()]).inc_by(value.get());
             }
-            Fact::ReasonFound { stage, code, source } => {
+            Fact::ReasonFound { stage, code, source, .. } => {
                 self.reasons.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]).inc();
             }
             Fact::ReasonJudged { code, agreed } => {
@@ -243,7 +243,7 @@ impl Metrics {
                     self.suppressed.with_label_values(&[shop, why.as_str()]).inc();
                 }
             }
-            Fact::CartConverted { attribution } => {
+            Fact::CartConverted { attribution, .. } => {
                 self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
             }
             Fact::CartReverted => self.reversions.with_label_values(&[shop]).inc(),

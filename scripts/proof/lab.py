@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -194,6 +195,22 @@ keys = [{{ role = "server", hash = "{sha(SERVER_KEY)}" }}]
 
     def metrics(self):
         return parse_metrics(self.ops("GET", "/metrics")[1])
+
+    def tallies(self):
+        """{(day as YYYY-MM-DD, name): count}, read from the store itself and not through the service."""
+        counts = {}
+        if self.redis:
+            ask = lambda *words: subprocess.run(["redis-cli", "-p", str(self.redis.port), *words], check=True,
+                                                capture_output=True, text=True).stdout.split("\n")
+            for key in filter(None, ask("--scan", "--pattern", "*:t:proof/*")):
+                fields = ask("HGETALL", key)
+                for name, count in zip(fields[0::2], fields[1::2]):
+                    counts[key[-10:], name] = counts.get((key[-10:], name), 0) + int(count)
+        else:
+            with sqlite3.connect(f"file:{self.folder}/store/cartwake.db?mode=ro", uri=True) as db:
+                for day, name, count in db.execute("SELECT day, key, value FROM tallies"):
+                    counts[time.strftime("%Y-%m-%d", time.gmtime(day * 86_400)), name] = count
+        return counts
 
     def rss_mb(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

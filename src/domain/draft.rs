@@ -141,8 +141,8 @@ impl<'a> Draft<'a> {
         });
         let currency = self.cart.content.currency;
         self.enter(State::Abandoned { next_step: self.step_after(None, at) });
-        self.facts.push(Fact::Abandoned { stage, currency, value });
-        self.facts.push(Fact::ReasonFound { stage, code: inferred.code, source: inferred.source });
+        self.facts.push(Fact::Abandoned { stage, currency, value, at });
+        self.facts.push(Fact::ReasonFound { stage, code: inferred.code, source: inferred.source, at });
         self.tell(EventKind::Abandoned, at);
     }
 
@@ -222,7 +222,7 @@ impl<'a> Draft<'a> {
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
         self.cart.order = Some(order.clone());
         self.enter(State::Converted { attribution });
-        self.facts.push(Fact::CartConverted { attribution });
+        self.facts.push(Fact::CartConverted { attribution, at: placed_at });
         let kind = match attribution {
             Attribution::Recovered => EventKind::Recovered,
             Attribution::Organic => EventKind::Converted,
@@ -289,7 +289,7 @@ impl<'a> Draft<'a> {
             abandonment.reason = reason;
         }
         if first {
-            self.facts.push(Fact::ReasonFound { stage: self.cart.stage, code, source });
+            self.facts.push(Fact::ReasonFound { stage: self.cart.stage, code, source, at });
         }
         let event = Event { reason: Some(reason), ..self.event(EventKind::ReasonRecorded, at) };
         self.announce(&event);

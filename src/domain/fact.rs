@@ -12,7 +12,7 @@ use super::names::named;
 use super::order::OrderKind;
 use super::reason::{ReasonCode, ReasonSource};
 use super::send::OutcomeName;
-use super::time::Day;
+use super::time::{Day, Moment};
 
 named! {
     /// What became of a reminder.
@@ -40,12 +40,14 @@ pub enum Fact {
         stage: Stage,
         currency: Currency,
         value: Minor,
+        at: Moment,
     },
     /// A reason was found or said; inferred ones once per abandonment, said ones once per cart and source.
     ReasonFound {
         stage: Stage,
         code: ReasonCode,
         source: ReasonSource,
+        at: Moment,
     },
     /// The shopper said something about a reason we had inferred.
     ReasonJudged {
@@ -61,6 +63,7 @@ pub enum Fact {
     /// A cart was bought.
     CartConverted {
         attribution: Attribution,
+        at: Moment,
     },
     CartReverted,
     OrderPaid {
@@ -110,15 +113,39 @@ pub struct Census {
     pub by: i64,
 }
 
-/// The counts that these facts move, on this day.
+impl Fact {
+    /// When it happened, where that can be long before it is noticed: a count belongs to the day of what it counts.
+    const fn happened_at(&self) -> Option<Moment> {
+        match self {
+            Self::Abandoned { at, .. } | Self::ReasonFound { at, .. } | Self::CartConverted { at, .. } => Some(*at),
+            Self::StateChanged { .. }
+            | Self::StageEntered { .. }
+            | Self::ReasonJudged { .. }
+            | Self::Resumed
+            | Self::Reminder { .. }
+            | Self::CartReverted
+            | Self::OrderPaid { .. }
+            | Self::ValueRecovered { .. }
+            | Self::OrderReverted { .. }
+            | Self::DeliveryQueued { .. }
+            | Self::AttemptMade { .. }
+            | Self::DeliveryEnded { .. } => None,
+        }
+    }
+}
+
+/// The counts that these facts move, each on the day of what it counts; `noticed_on` where that is the same.
 #[must_use]
-pub fn tallies(facts: &[Fact], day: Day) -> Vec<Tally> {
+pub fn tallies(facts: &[Fact], noticed_on: Day) -> Vec<Tally> {
     let mut moved: Vec<Tally> = Vec::new();
-    for (key, by) in facts.iter().flat_map(counts) {
-        let key = TallyKey(key);
-        match moved.iter_mut().find(|tally| tally.key == key) {
-            Some(tally) => tally.by += by,
-            None => moved.push(Tally { day, key, by }),
+    for fact in facts {
+        let day = fact.happened_at().map_or(noticed_on, Moment::day);
+        for (key, by) in counts(fact) {
+            let key = TallyKey(key);
+            match moved.iter_mut().find(|tally| tally.day == day && tally.key == key) {
+                Some(tally) => tally.by += by,
+                None => moved.push(Tally { day, key, by }),
+            }
         }
     }
     moved
@@ -129,11 +156,11 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::StateChanged { from: None, to: Some(_) } => vec![("carts".to_owned(), 1)],
         Fact::StateChanged { .. } | Fact::DeliveryQueued { .. } => Vec::new(),
         Fact::StageEntered { stage } => vec![(format!("stage_entered/{stage}"), 1)],
-        Fact::Abandoned { stage, currency, value } => vec![
+        Fact::Abandoned { stage, currency, value, .. } => vec![
             (format!("abandonments/{stage}"), 1),
             (format!("abandoned_value_minor/{currency}/{stage}"), value.signed()),
         ],
-        Fact::ReasonFound { stage, code, source } => vec![(format!("reasons/{stage}/{code}/{source}"), 1)],
+        Fact::ReasonFound { stage, code, source, .. } => vec![(format!("reasons/{stage}/{code}/{source}"), 1)],
         Fact::ReasonJudged { code, agreed } => vec![(format!("reason_agreement/{code}/{agreed}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::Reminder { step, result, why } => {
@@ -141,7 +168,7 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
             counts.extend(why.map(|why| (format!("reminders_suppressed/{why}"), 1)));
             counts
         }
-        Fact::CartConverted { attribution } => vec![(format!("conversions/{attribution}"), 1)],
+        Fact::CartConverted { attribution, .. } => vec![(format!("conversions/{attribution}"), 1)],
         Fact::CartReverted => vec![("reversions".to_owned(), 1)],
         Fact::OrderPaid { kind } => vec![(format!("orders/{kind}"), 1)],
         Fact::ValueRecovered { currency, value } => vec![(format!("recovered_value_minor/{currency}"), value.signed())],
@@ -177,4 +204,19 @@ pub fn census(facts: &[Fact]) -> Vec<Census> {
     }
     moved.retain(|c| c.by != 0);
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abandonment_noticed_after_midnight_counts_on_its_own_day() {
+        let at = Moment::from_millis(86_400_000 - 1);
+        let reason =
+            |at| Fact::ReasonFound { stage: Stage::Cart, code: ReasonCode::Unknown, source: ReasonSource::None, at };
+        let moved = tallies(&[Fact::Resumed, reason(at), reason(at)], Day::from_number(1));
+        let days: Vec<_> = moved.iter().map(|tally| (tally.day.number(), tally.by)).collect();
+        assert_eq!(days, [(1, 1), (0, 2)]);
+    }
 }
