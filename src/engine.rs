@@ -18,7 +18,7 @@ mod policies;
 mod pulse;
 mod scheduler;
 
-pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher};
+pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready};
 pub use inbox::{Engine, Once, WriteError};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};

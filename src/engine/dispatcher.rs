@@ -38,6 +38,38 @@ pub enum Dispatched {
     Lost,
 }
 
+/// What a look at a claim came to.
+pub enum Looked {
+    /// To be sent now.
+    Ready(Box<Ready>),
+    /// Not to be sent, and that is recorded.
+    Done(Dispatched),
+}
+
+/// A delivery that may be sent, for as long as [`Dispatcher::start`] says so.
+pub struct Ready {
+    pub claim: Claim,
+    pub delivery: Delivery,
+    pub endpoint: Arc<EndpointPolicy>,
+    /// What is signed and sent.
+    pub body: Vec<u8>,
+    begun_at: Moment,
+}
+
+impl Ready {
+    /// The POST to make.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message {
+            url: &self.endpoint.url,
+            id: self.delivery.id.as_str(),
+            secrets: &self.endpoint.secrets,
+            body: self.body.clone(),
+            timeout: self.endpoint.timeout,
+        }
+    }
+}
+
 /// How deliveries are handled, from the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct DispatchSettings {
@@ -102,13 +134,28 @@ impl Dispatcher {
         Ok(done)
     }
 
-    pub(super) async fn claim(&self, lane: &Lane, limit: usize) -> StoreResult<Vec<Claim>> {
+    /// Leases what is due in a lane.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn claim(&self, lane: &Lane, limit: usize) -> StoreResult<Vec<Claim>> {
         let now = self.engine.clock.now();
         self.engine.store.claim(lane, now, limit, now.plus(self.settings.lease)).await
     }
 
     /// Handles one claim to its end.
     pub(super) async fn handle(&self, claim: Claim) -> StoreResult<Dispatched> {
+        match self.look(claim).await? {
+            Looked::Done(dispatched) => Ok(dispatched),
+            Looked::Ready(ready) => self.send(*ready).await,
+        }
+    }
+
+    /// Begins a claimed delivery and decides, by everything known now, whether it goes out.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; the lease then runs out.
+    pub async fn look(&self, claim: Claim) -> StoreResult<Looked> {
         let policies = self.engine.policies();
         let endpoint = policies.endpoint(&claim.lane);
         let now = self.engine.clock.now();
@@ -118,27 +165,38 @@ impl Dispatcher {
         let begun = match self.engine.store.begin(&claim, now, now.plus(span)).await {
             Err(StoreError::Corrupt { what }) => {
                 error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
-                return self.set_aside(claim, now, span).await;
+                return self.set_aside(claim, now, span).await.map(Looked::Done);
             }
             other => other?,
         };
-        let Some(Begun { claim, delivery, cart }) = begun else { return Ok(Dispatched::Lost) };
+        let Some(begun) = begun else { return Ok(Looked::Done(Dispatched::Lost)) };
         let Some(endpoint) = endpoint else {
-            return self.conclude(&claim, delivery, Verdict::Suppressed(Why::EndpointRemoved)).await;
+            let removed = Verdict::Suppressed(Why::EndpointRemoved);
+            return self.conclude(&begun.claim, begun.delivery, removed).await.map(Looked::Done);
         };
+        self.vet(begun, endpoint, now).await
+    }
+
+    async fn vet(&self, begun: Begun, endpoint: &Arc<EndpointPolicy>, now: Moment) -> StoreResult<Looked> {
+        let Begun { claim, delivery, cart } = begun;
         let person = self.person(&delivery, cart.as_ref(), now).await?;
-        match domain::before_send(&delivery, cart.as_ref(), &person, now) {
-            Vetting::Suppress(why) => self.conclude(&claim, delivery, Verdict::Suppressed(why)).await,
-            Vetting::Defer { until, .. } => self.release(&claim, until).await,
+        let done = match domain::before_send(&delivery, cart.as_ref(), &person, now) {
+            Vetting::Suppress(why) => self.conclude(&claim, delivery, Verdict::Suppressed(why)).await?,
+            Vetting::Defer { until, .. } => self.release(&claim, until).await?,
             Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
                 let until = now.plus(PAUSED_WAIT).min(delivery.send_not_after.plus(Duration::from_millis(1)));
-                self.release(&claim, until).await
+                self.release(&claim, until).await?
             }
-            Vetting::Proceed => match cart {
-                Some(cart) => self.attempt(&claim, delivery, &cart, endpoint, now).await,
-                None => self.conclude(&claim, delivery, Verdict::Suppressed(Why::Erased)).await,
+            Vetting::Proceed => match cart.map(|cart| payload::render(&delivery, &cart, endpoint.thin)) {
+                None => self.conclude(&claim, delivery, Verdict::Suppressed(Why::Erased)).await?,
+                Some(Err(_)) => self.conclude(&claim, delivery, Verdict::Dead(Why::PayloadTooLarge)).await?,
+                Some(Ok(body)) => {
+                    let endpoint = Arc::clone(endpoint);
+                    return Ok(Looked::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now })));
+                }
             },
-        }
+        };
+        Ok(Looked::Done(done))
     }
 
     /// Marks are read after the send has begun: an order that is not seen here will see the send.
@@ -149,41 +207,47 @@ impl Dispatcher {
         }
     }
 
-    async fn attempt(
-        &self,
-        claim: &Claim,
-        mut delivery: Delivery,
-        cart: &Cart,
-        endpoint: &EndpointPolicy,
-        begun_at: Moment,
-    ) -> StoreResult<Dispatched> {
-        let Ok(body) = payload::render(&delivery, cart, endpoint.thin) else {
-            return self.conclude(claim, delivery, Verdict::Dead(Why::PayloadTooLarge)).await;
-        };
+    async fn send(&self, ready: Ready) -> StoreResult<Dispatched> {
+        let Some(now) = self.start(&ready) else { return self.give_back(ready).await };
+        let outcome = ready.endpoint.sender.send(ready.message(), now).await;
+        self.finish(ready, &outcome).await
+    }
+
+    /// When the POST of this delivery starts: now, or never when what we know of the cart is too old to start writing on.
+    #[must_use]
+    pub fn start(&self, ready: &Ready) -> Option<Moment> {
         let now = self.engine.clock.now();
-        if now.since(begun_at) > self.settings.start_within {
-            // What we know of the cart is too old to start writing on; look again.
-            return self.release(claim, now.plus(TOO_SLOW_WAIT)).await;
+        if now.since(ready.begun_at) > self.settings.start_within {
+            return None;
         }
-        self.engine.metrics.sending(now.since(delivery.due_at));
-        let message = Message {
-            url: &endpoint.url,
-            id: delivery.id.as_str(),
-            secrets: &endpoint.secrets,
-            body,
-            timeout: endpoint.timeout,
-        };
-        let outcome = endpoint.sender.send(message, now).await;
+        self.engine.metrics.sending(now.since(ready.delivery.due_at));
+        Some(now)
+    }
+
+    /// Gives back what was not started in time, to be looked at again.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; the lease then runs out.
+    pub async fn give_back(&self, ready: Ready) -> StoreResult<Dispatched> {
+        self.release(&ready.claim, self.engine.clock.now().plus(TOO_SLOW_WAIT)).await
+    }
+
+    /// Records what an attempt came to, and what follows from it.
+    ///
+    /// # Errors
+    /// When the store stays down; the lease then runs out and the same id is sent again.
+    pub async fn finish(&self, ready: Ready, outcome: &Outcome) -> StoreResult<Dispatched> {
+        let Ready { claim, mut delivery, .. } = ready;
         let now = self.engine.clock.now();
-        let verdict = domain::after_attempt(&delivery, &outcome, now);
-        delivery.note(&outcome, now);
+        let verdict = domain::after_attempt(&delivery, outcome, now);
+        delivery.note(outcome, now);
         self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
-        log_attempt(&delivery, &outcome, verdict);
+        log_attempt(&delivery, outcome, verdict);
         if outcome.name == OutcomeName::Gone {
             self.stop_endpoint(&claim.lane, now).await?;
         }
         let made = Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name };
-        self.settle(claim, delivery, verdict, vec![made]).await
+        self.settle(&claim, delivery, verdict, vec![made]).await
     }
 
     /// The endpoint said 410: it is paused, loudly, until somebody resumes it.
