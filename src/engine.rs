@@ -4,14 +4,17 @@
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
 
 mod dispatcher;
+mod endpoints;
 mod identity;
 mod inbox;
+mod lane;
 mod observed;
 mod orders;
 mod policies;
