@@ -132,17 +132,14 @@ impl Dispatcher {
     pub async fn run_once(&self) -> StoreResult<Vec<Dispatched>> {
         let mut done = Vec::new();
         for lane in self.refresh().await? {
-            loop {
+            // What waits for a stopped endpoint stays due; only the loops look at it now and then.
+            while !self.is_stopped(&lane) {
                 let claims = self.claim(&lane, BATCH_MAX).await?;
                 if claims.is_empty() {
                     break;
                 }
                 for claim in &claims {
                     done.extend(self.handle(claim).await?);
-                }
-                if self.is_stopped(&lane) {
-                    // What waits there is still due.
-                    break;
                 }
             }
         }
