@@ -124,7 +124,7 @@ def probe(stage):
                 lambda: lab.Client(replica.port)("PUT", "/v1/carts/probe", {**lab.cart(10**6), "items": []})[:2]):
         try:
             status, text = ask()
-            found.append(f"{status} {' '.join(text.split())[:160]}")
+            found.append(f"{status} {' '.join(text.split())[-330:]}")
         except OSError as error:
             found.append(type(error).__name__)
     return found

@@ -89,6 +89,9 @@ class Shop:
             at, method, path, name, body = job
             time.sleep(max(0.0, at - time.monotonic()))
             end = time.monotonic() + GIVE_UP_S
+            # Nobody buys what was not yet told: an order that names a cart we know nothing of can stop no other cart.
+            while method == "POST" and not self._told(name) and time.monotonic() < end:
+                time.sleep(0.005)
             while True:
                 try:
                     link = link or self._connect(turn)
@@ -119,6 +122,10 @@ class Shop:
                 self.ordered[name] = stamp
             else:
                 self.acked[name] = stamp
+
+    def _told(self, order):
+        n = order[2:]
+        return all(cart in self.acked or cart in self.unacked for cart in (f"c-{n}", f"x-{n}") if cart in self.due)
 
     def _note(self, what):
         with self.lock:
