@@ -3,12 +3,12 @@
 import random
 import time
 
-from ledger import close
+from ledger import Ledger, close
 from proxy import Proxy
 from receiver import Receiver
 from runs_service import during
 from shop import Shop
-from stage import Stage
+from stage import Stage, lab
 
 BAD = ("500", "429", "503", "redirect", "garbage", "cut", "reset", "hang", "drip-head")
 
@@ -93,23 +93,31 @@ def badly_reached(args, store, name, plan):
 
 
 def gone(args, store):
-    """410 pauses the endpoint, over a restart too; resumed, everything that was due goes out."""
-    receiver = Receiver(lambda cart, nth: "410")
+    """410 pauses the endpoint, over a restart too; resumed, what was due goes out, but for what was answered 410: dead, and kept."""
+    receiver, stopped = Receiver(lambda cart, nth: "410"), "endpoint_gone"
     with Stage(store, receiver.port) as stage:
         stage.start()
         shop = Shop(stage.ports(), 200, args.rate, args.seed, order_every=0)
         during(shop, lambda stop: None)
         time.sleep(4)
-        before = receiver.count()
+        refused = {cart for _, _, cart, _ in receiver.snapshot()}
         stage.replicas[0].kill()
         stage.replicas[0].start()
         time.sleep(2)
-        quiet, receiver.answer = receiver.count() == before, lambda cart, nth: "ok"
+        quiet, receiver.answer = receiver.count() == len(refused), lambda cart, nth: "ok"
         status = stage.replicas[0].ops("POST", "/v1/endpoints/proof/mail/resume")[0]
-        ledger = close(f"f. 410, kill, resume, {store}", shop, receiver, stage, seconds=100)
-        ledger.add("sent before the endpoint was stopped", before)
+        due = set(shop.acked) - refused
+        began = time.monotonic()
+        lab.wait_for("the rest", lambda: due <= {c for _, _, c, how in receiver.snapshot() if how == "ok"}, 100)
+        took, seen, counts = time.monotonic() - began, receiver.snapshot(), stage.tallies()
+        ledger = Ledger(f"f. 410, kill, resume, {store}")
+        ledger.add("acknowledged, answered 410 (dead), delivered", f"{len(shop.acked)}, {len(refused)}, {len(seen) - len(refused)}")
+        ledger.add("counts: dead, by why", {k: n for k, n in counts.items() if "/dead" in k or stopped in k})
+        ledger.add("everything out after resume within", f"{took:.1f} s")
         ledger.check("nothing is sent while it is stopped, over a restart", quiet)
-        ledger.check("resume is answered 200", status == 200)
+        ledger.check(f"resume is answered 2xx: {status}", status < 300)
+        ledger.check("each of the rest is delivered once", len(seen) == len(shop.acked))
+        ledger.check("what was answered 410 is dead", counts.get("reminders/first/dead", 0) == len(refused))
         return ledger
 
 

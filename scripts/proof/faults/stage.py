@@ -47,7 +47,9 @@ class RedisServer:
     DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 
     def __init__(self, folder, settings=DURABLE):
-        self.folder, self.settings, self.port = pathlib.Path(folder), settings, lab.free_port()
+        self.folder, self.settings = pathlib.Path(folder), settings
+        # A cluster's nodes also listen 10,000 above.
+        self.port = next(port for port in (lab.free_port() for _ in range(1000)) if port < 55_000)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.process = None
         self.start()
