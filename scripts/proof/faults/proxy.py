@@ -5,6 +5,7 @@ throttle (bytes a second), cut (reset after some bytes of the answer). Loopback 
 """
 
 import random
+import re
 import select
 import socket
 import struct
@@ -12,6 +13,7 @@ import threading
 import time
 
 CHUNK = 65_536
+HEAD = re.compile(rb"webhook-id: (\S+)")
 RST = struct.pack("ii", 1, 0)
 
 
@@ -22,6 +24,8 @@ class Proxy:
         self.target, self.dice = ("127.0.0.1", target_port), random.Random(seed)
         self.mode, self.direction, self.amount = "pass", "both", 0.0
         self.pairs, self.lock, self.closed = set(), threading.Lock(), False
+        # When each request's head came here, by its webhook-id: what waits here had left its sender.
+        self.heads = {}
         self.seen = {"connections": 0, "resets": 0, "cuts": 0}
         self.listener = self._listen(0)
         self.port = self.listener.getsockname()[1]
@@ -98,6 +102,8 @@ class Proxy:
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
+                for webhook_id in HEAD.findall(data) if way == "to" else ():
+                    self.heads.setdefault(webhook_id.decode(), []).append(time.monotonic())
                 self._hold(way, len(data))
                 if self.mode == "cut" and way == "from":
                     passed += len(data)

@@ -87,7 +87,7 @@ def badly_reached(args, store, name, plan):
             proxy.set("pass")
 
         during(shop, work)
-        ledger = close(f"f. {name} before the receiver, {store}", shop, receiver, stage, seconds=90)
+        ledger = close(f"f. {name} before the receiver, {store}", shop, receiver, stage, seconds=90, heads=proxy.heads)
         ledger.add("proxy", proxy.seen)
         return ledger
 
