@@ -1,5 +1,6 @@
 """Runs d, e and g: a Redis that is killed, hangs, forgets its scripts or is badly reached, and a disk that is full."""
 
+import pathlib
 import random
 import subprocess
 import tempfile
@@ -84,7 +85,7 @@ def full_disk(args, kill):
     """g. The embedded store on a small filesystem that fills up under load, and is freed."""
     receiver, folder = Receiver(delay_s=0.01), tempfile.mkdtemp(prefix="cartwake-full-")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder], check=True)
-    unmount = lambda: subprocess.run(["umount", "-l", folder], check=False)
+    unmount = lambda: subprocess.run(["umount", "-l", folder], check=False) and pathlib.Path(folder).rmdir()
     try:
         with Stage("embedded", receiver.port, path=f"{folder}/store") as stage:
             stage.start()
