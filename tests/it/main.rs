@@ -19,6 +19,7 @@ mod redis_only;
 mod samples;
 mod servers;
 mod shop;
+mod sim;
 mod store;
 mod stories;
 mod tidy;

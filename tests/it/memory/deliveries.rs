@@ -36,8 +36,7 @@ impl Book {
     }
 
     pub fn claim(&mut self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim> {
-        let is_due =
-            |row: &&mut DeliveryRow| row.is_pending() && row.look_at <= now && lane_of(&row.delivery) == *lane;
+        let is_due = |row: &&mut DeliveryRow| row.is_pending() && row.look_at <= now && lane_of(&row.delivery) == *lane;
         let mut due: Vec<_> = self.deliveries.values_mut().filter(is_due).collect();
         due.sort_by_key(|row| row.look_at);
         let lease = |row: &mut DeliveryRow| {

@@ -49,8 +49,7 @@ impl Book {
         }
         match commit.cart {
             Some(cart) => {
-                let row =
-                    CartRow { version: commit.expected.next(), wake_at: cart.next_wake(), cart: cart.clone() };
+                let row = CartRow { version: commit.expected.next(), wake_at: cart.next_wake(), cart: cart.clone() };
                 self.carts.insert(at, row);
             }
             None => drop(self.carts.remove(&at)),

@@ -1,0 +1,128 @@
+//! Promise 1: an order that was answered is never followed by the start of a reminder for what it covers.
+//!
+//! What an order covers is judged here by the words of the promise, not by the marks that the engine leaves: the cart it
+//! names, and every cart of that person whose lines it bought. A cart that changes afterwards is judged anew.
+
+use std::collections::BTreeSet;
+
+use cartwake::domain::{
+    Applied, Cart, CartId, Delivery, Identifier, Moment, OrderId, OrderNews, OrderStatus, PurchaseMark, Shopper,
+};
+use cartwake::store::{InFlight, OrderReceipt};
+
+use super::Ledger;
+use crate::memory::Book;
+
+/// An order that is paid or on its way, as it was acknowledged.
+pub struct Acknowledged {
+    status: OrderStatus,
+    mark: PurchaseMark,
+    /// The cart it names, and when that cart was made.
+    named: Option<(CartId, Moment)>,
+    /// The person, as far as the order and the carts it led to said.
+    person: BTreeSet<String>,
+}
+
+impl Acknowledged {
+    fn covers(&self, cart: &Cart) -> bool {
+        let is_named = self.named.as_ref().is_some_and(|(id, made_at)| *id == cart.id && *made_at == cart.created_at);
+        is_named || (self.mark.settles(cart) && !self.person.is_disjoint(&names(&cart.content.shopper)))
+    }
+}
+
+/// Since when an order covers a cart.
+pub struct Cover {
+    step: u64,
+    /// Covered when the order was answered: not even a send that had begun may start. Otherwise the cart came to be
+    /// covered by its own change, and the next look must see it.
+    by_answer: bool,
+}
+
+fn names(shopper: &Shopper) -> BTreeSet<String> {
+    Identifier::of(shopper).iter().map(|one| format!("{}:{}", one.kind, one.text.reveal())).collect()
+}
+
+/// The person behind an order, one step further than it says, as `engine/orders.rs` promises.
+pub fn person_of(news: &OrderNews, book: &Book) -> BTreeSet<String> {
+    let mut person = names(&news.shopper);
+    let named = book.carts.values().filter(|row| news.cart.as_ref() == Some(&row.cart.id));
+    person.extend(named.flat_map(|row| names(&row.cart.content.shopper)));
+    let mut further = person.clone();
+    for row in book.carts.values() {
+        let theirs = names(&row.cart.content.shopper);
+        if !theirs.is_disjoint(&person) {
+            further.extend(theirs);
+        }
+    }
+    further
+}
+
+impl Ledger {
+    /// A failed payment is on its way in: from now on the carts of this order may be open again.
+    pub fn order_may_fail(&mut self, id: &OrderId) {
+        if self.orders.get(id).is_none_or(|order| order.status != OrderStatus::Paid) {
+            self.orders.remove(id);
+            self.covered.retain(|(_, order), _| order != id);
+            self.failed.insert(id.clone());
+        }
+    }
+
+    /// The engine answered an order. `person_before` is who was behind it when it came in.
+    pub fn order_was_answered(
+        &mut self,
+        news: &OrderNews,
+        receipt: &OrderReceipt,
+        person_before: &BTreeSet<String>,
+        book: &Book,
+    ) {
+        self.count("orders answered");
+        self.saw("in flight", &format_args!("{:?}", receipt.in_flight));
+        let Some(mark) = news.mark().filter(|_| receipt.applied == Applied::Applied) else { return };
+        if !mark.paid && self.failed.contains(&news.id) {
+            return;
+        }
+        let person = person_of(news, book).intersection(person_before).cloned().collect();
+        let made_at = |id: &CartId| book.carts.values().find(|row| row.cart.id == *id).map(|row| row.cart.created_at);
+        let named = news.cart.as_ref().and_then(|id| Some((id.clone(), made_at(id)?)));
+        let order = Acknowledged { status: news.status, mark, named, person };
+        let by_answer = receipt.in_flight != InFlight::Possible;
+        for row in book.carts.values().filter(|row| order.covers(&row.cart)) {
+            let at = (row.cart.id.clone(), news.id.clone());
+            self.covered.entry(at).or_insert(Cover { step: self.step, by_answer });
+        }
+        self.orders.insert(news.id.clone(), order);
+    }
+
+    /// A cart that changed may no longer be what an order covers, or only now.
+    pub(super) fn judge_cover(&mut self, id: &CartId, cart: Option<&Cart>) {
+        for (order_id, order) in &self.orders {
+            let at = (id.clone(), order_id.clone());
+            if cart.is_some_and(|cart| order.covers(cart)) {
+                self.covered.entry(at).or_insert(Cover { step: self.step, by_answer: false });
+            } else {
+                self.covered.remove(&at);
+            }
+        }
+    }
+
+    /// No send of a reminder starts after an order that covers its cart was answered, nor after a look that had to see it.
+    pub(super) fn a_buyer_is_never_reminded(&mut self, delivery: &Delivery, begun: u64) {
+        if !delivery.is_reminder() {
+            return;
+        }
+        let mut broken = None;
+        for ((cart, order), cover) in &self.covered {
+            if *cart != delivery.cart {
+                continue;
+            }
+            if cover.by_answer || cover.step < begun {
+                broken = Some(format!("{} starts for cart {cart}, bought by order {order}", delivery.id));
+            } else {
+                self.possible += 1;
+            }
+        }
+        if let Some(how) = broken {
+            self.broke("a buyer is never reminded", &how);
+        }
+    }
+}
