@@ -18,7 +18,6 @@ use cartwake::domain::{CartId, DeliveryId, EndpointName, Moment, OrderId, OrderS
 use cartwake::engine::Dispatched;
 
 use outbox::Send;
-pub use purchases::person_of;
 use purchases::{Acknowledged, Cover};
 
 /// How much of the end of a trace a failing seed shows.
@@ -41,6 +40,8 @@ pub struct Ledger {
 
     orders: BTreeMap<OrderId, Acknowledged>,
     failed: BTreeSet<OrderId>,
+    /// When each was last written.
+    orders_written: BTreeMap<OrderId, u64>,
     covered: BTreeMap<(CartId, OrderId), Cover>,
 
     marks_seen: BTreeMap<CartId, BTreeSet<String>>,

@@ -16,7 +16,6 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::dice::Dice;
-use super::ledger::person_of;
 use super::process::Process;
 use super::world::World;
 use crate::samples::{cart_id, content, eur, item, key, order_id, product, shop};
@@ -259,12 +258,7 @@ async fn serve(process: &Process, world: &World, told: &Told) -> bool {
             })
         }
         Message::Order(news) => {
-            let person = world.with(|inner| {
-                if news.status == OrderStatus::Failed {
-                    inner.ledger.order_may_fail(&news.id);
-                }
-                world.store.with(|book| person_of(news, book))
-            });
+            let asked = world.with(|inner| world.store.with(|book| inner.ledger.order_comes(news, book)));
             let result = engine.order(&shop, news.clone(), told.once.clone()).await;
             result.map(|receipt| {
                 world.with(|inner| {
@@ -273,7 +267,7 @@ async fn serve(process: &Process, world: &World, told: &Told) -> bool {
                     ledger.note(world.now(), &format_args!("p{} order {id} {status} {applied} {sends:?}", process.id));
                     world.store.with(|book| {
                         ledger.the_order_is_stored(&shop, (id, status), &receipt, told.once.as_ref(), book);
-                        ledger.order_was_answered(news, &receipt, &person, book);
+                        ledger.order_was_answered(news, &receipt, &asked, book);
                     });
                 });
             })

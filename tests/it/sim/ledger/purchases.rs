@@ -30,6 +30,12 @@ impl Acknowledged {
     }
 }
 
+/// Who was behind an order when it came in, and when that was.
+pub struct Asked {
+    step: u64,
+    person: BTreeSet<String>,
+}
+
 /// Since when an order covers a cart.
 pub struct Cover {
     step: u64,
@@ -43,7 +49,7 @@ fn names(shopper: &Shopper) -> BTreeSet<String> {
 }
 
 /// The person behind an order, one step further than it says, as `engine/orders.rs` promises.
-pub fn person_of(news: &OrderNews, book: &Book) -> BTreeSet<String> {
+fn person_of(news: &OrderNews, book: &Book) -> BTreeSet<String> {
     let mut person = names(&news.shopper);
     let named = book.carts.values().filter(|row| news.cart.as_ref() == Some(&row.cart.id));
     person.extend(named.flat_map(|row| names(&row.cart.content.shopper)));
@@ -59,7 +65,7 @@ pub fn person_of(news: &OrderNews, book: &Book) -> BTreeSet<String> {
 
 impl Ledger {
     /// A failed payment is on its way in: from now on the carts of this order may be open again.
-    pub fn order_may_fail(&mut self, id: &OrderId) {
+    fn order_may_fail(&mut self, id: &OrderId) {
         if self.orders.get(id).is_none_or(|order| order.status != OrderStatus::Paid) {
             self.orders.remove(id);
             self.covered.retain(|(_, order), _| order != id);
@@ -67,21 +73,26 @@ impl Ledger {
         }
     }
 
-    /// The engine answered an order. `person_before` is who was behind it when it came in.
-    pub fn order_was_answered(
-        &mut self,
-        news: &OrderNews,
-        receipt: &OrderReceipt,
-        person_before: &BTreeSet<String>,
-        book: &Book,
-    ) {
+    /// An order is on its way in.
+    pub fn order_comes(&mut self, news: &OrderNews, book: &Book) -> Asked {
+        if news.status == OrderStatus::Failed {
+            self.order_may_fail(&news.id);
+        }
+        Asked { step: self.step, person: person_of(news, book) }
+    }
+
+    /// The engine answered an order.
+    pub fn order_was_answered(&mut self, news: &OrderNews, receipt: &OrderReceipt, asked: &Asked, book: &Book) {
         self.count("orders answered");
         self.saw("in flight", &format_args!("{:?}", receipt.in_flight));
         let Some(mark) = news.mark().filter(|_| receipt.applied == Applied::Applied) else { return };
         if !mark.paid && self.failed.contains(&news.id) {
             return;
         }
-        let person = person_of(news, book).intersection(person_before).cloned().collect();
+        // A repeat gets the first answer: it looks for nobody who became known since.
+        let is_repeat = self.orders_written.get(&news.id).is_none_or(|step| *step < asked.step);
+        let now_known = if is_repeat { names(&news.shopper) } else { person_of(news, book) };
+        let person = now_known.intersection(&asked.person).cloned().collect();
         let made_at = |id: &CartId| book.carts.values().find(|row| row.cart.id == *id).map(|row| row.cart.created_at);
         let named = news.cart.as_ref().and_then(|id| Some((id.clone(), made_at(id)?)));
         let order = Acknowledged { status: news.status, mark, named, person };
@@ -116,7 +127,8 @@ impl Ledger {
                 continue;
             }
             if cover.by_answer || cover.step < begun {
-                broken = Some(format!("{} starts for cart {cart}, bought by order {order}", delivery.id));
+                let by = if cover.by_answer { "its answer" } else { "its change" };
+                broken = Some(format!("{} starts for cart {cart}, bought by order {order}, since {by}", delivery.id));
             } else {
                 self.possible += 1;
             }

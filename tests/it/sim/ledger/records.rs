@@ -153,6 +153,7 @@ impl Ledger {
     /// A commit of an order took place.
     pub fn order_was_written(&mut self, before: Option<&Order>, commit: &OrderCommit<'_>) {
         let after = commit.order;
+        self.orders_written.insert(after.id.clone(), self.step);
         self.a_key_is_used_once(after.id.as_str(), commit.keep.map(|keep| keep.key.as_str()));
         let first_paid = i64::from(after.paid_as.is_some() && before.is_none_or(|order| order.paid_as.is_none()));
         let was_paid = before.is_some_and(|order| order.status == OrderStatus::Paid && order.paid_as.is_some());
