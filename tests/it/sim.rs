@@ -5,8 +5,9 @@
 //!
 //! - `sim/run.rs`: the life of one seed, and what goes wrong in it; `sim/traffic.rs`: what the storefront tells;
 //! - `sim/world.rs`, `sim/process.rs`, `sim/faults.rs`, `sim/receivers.rs`: time, replicas, the line to the store, endpoints;
-//! - `sim/ledger.rs`: the promises, held against what truly happened.
+//! - `sim/ledger.rs`: the promises, held against what truly happened; `sim/coverage.rs`: what must have happened at all.
 
+mod coverage;
 mod dice;
 mod faults;
 mod ledger;
@@ -103,6 +104,9 @@ fn nothing_is_lost_and_nobody_is_reminded_twice() {
         sum.failed.iter().take(3).cloned().collect::<String>(),
         sum.failed.len()
     );
+    if seeds >= SEEDS {
+        coverage::everything_was_seen(&sum.seen);
+    }
     println!("{told}\n{}", sum.seen.iter().cloned().collect::<Vec<_>>().join(", "));
 }
 

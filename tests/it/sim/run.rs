@@ -22,8 +22,8 @@ use super::world::World;
 use crate::samples::{endpoint, secs, shop};
 
 /// How long the end of time is waited for, in steps of this length.
-const CALM_STEPS: u32 = 60;
-const CALM_STEP: Duration = Duration::from_secs(6 * 3_600);
+const CALM_STEPS: u32 = 300;
+const CALM_STEP: Duration = Duration::from_secs(86_400);
 
 /// What a seed came to.
 pub struct Report {
@@ -171,7 +171,7 @@ impl Director {
                 let version = self.dice.index(VERSIONS);
                 self.note(&format_args!("p{} reloads version {version}", process.id));
                 process.engine.set_policies(self.world.policies(version));
-                let span = secs(self.dice.below(120));
+                let span = secs(self.dice.below(300));
                 self.later(span, move |world| process.engine.set_policies(world.policies(0)));
             }
             8 => {
@@ -209,8 +209,9 @@ impl Director {
     /// Everything works again.
     async fn calm(&mut self) {
         // What was begun is undone first: the longest trouble is shorter than this.
-        sleep(secs(240)).await;
+        sleep(secs(330)).await;
         self.storefront.forget();
+        self.world.with(|inner| inner.rushes = false);
         self.note(&"calm");
         self.world.with(|inner| {
             inner.weather = Weather::default();

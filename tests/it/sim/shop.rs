@@ -23,23 +23,29 @@ pub const ENDPOINTS: [&str; 3] = ["mail", "crm", "audit"];
 pub struct Shop {
     activated_at: Moment,
     timeout: Duration,
+    /// Keeps carts as long as the product does, so that state events outlive their last retry.
+    keeps_long: bool,
 }
 
 impl Shop {
     pub fn of(dice: &mut Dice) -> Self {
         let timeout = *dice.pick(&[secs(2), secs(5), secs(10)]);
-        Self { activated_at: START.plus(secs(dice.below(600))), timeout }
+        Self { activated_at: START.plus(secs(dice.below(600))), timeout, keeps_long: dice.chance(250) }
     }
 
-    /// 0 whole; 1 slower and with fewer steps; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
+    /// 0 whole; 1 slower, with one step, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
     /// 5 switched on only lately; 6 without the shop.
     pub fn policies(&self, version: usize) -> Policies {
         let mut program = program();
+        if self.keeps_long {
+            program.retention = Program::default().retention;
+        }
         let mut names = ENDPOINTS.to_vec();
         match version {
             1 => {
                 program.idle.cart = Some(secs(240));
                 program.steps.truncate(1);
+                program.retention.contact = secs(150);
             }
             3 => names.retain(|name| *name != "crm"),
             5 => program.activated_at = Some(self.activated_at),

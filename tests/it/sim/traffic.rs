@@ -12,6 +12,7 @@ use cartwake::domain::{
     OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Shopper, Signal, SignalKind, Stage, What,
 };
 use cartwake::engine::Once;
+use cartwake::store::Claim;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -75,9 +76,9 @@ impl Storefront {
     }
 
     fn happened(&mut self, now: Moment) -> Moment {
-        let back = match self.dice.below(20) {
+        let back = match self.dice.below(12) {
             0 => self.dice.below(300_000),
-            1..4 => self.dice.below(20_000),
+            1..4 => self.dice.below(40_000),
             _ => 0,
         };
         now.minus(Duration::from_millis(back))
@@ -140,7 +141,7 @@ impl Storefront {
             consent: if self.dice.chance(60) { vec![consent] } else { Vec::new() },
             checkout_url: content().checkout_url.filter(|_| !self.dice.chance(60)),
             attributes: BTreeMap::from([("snapshot".to_owned(), self.serial.to_string())]),
-            test: self.dice.chance(20),
+            test: self.dice.chance(50),
             ..Content::empty(eur())
         }
     }
@@ -148,9 +149,10 @@ impl Storefront {
     fn patch(&mut self) -> CartPatch {
         let mark = BTreeMap::from([(format!("patch-{}", self.serial), Some("1".to_owned()))]);
         let mut patch = CartPatch { attributes: Field::Set(mark), ..CartPatch::default() };
-        match self.dice.below(4) {
+        match self.dice.below(5) {
+            4 => patch.test = Field::Set(self.dice.chance(200)),
             0 => patch.stage = Some(self.stage()),
-            1 => patch.items = Field::Set(self.content().items),
+            1 => patch.items = if self.dice.chance(300) { Field::Clear } else { Field::Set(self.content().items) },
             2 => {
                 let email = PersonalText::new(&format!("s{}@example.com", self.dice.below(self.shoppers)));
                 let shopper = cartwake::domain::ShopperPatch { email: Field::Set(email), ..Default::default() };
@@ -217,6 +219,49 @@ impl Storefront {
         self.orders.push(news.clone());
         Message::Order(news)
     }
+}
+
+/// Now and then a shopper buys at the moment at which a reminder to them is claimed; and the process that takes the order,
+/// whichever it is, may be stopped over it.
+pub fn rush(world: &Arc<World>, claim: &Claim) {
+    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(150));
+    let at = (claim.lane.shop.clone(), claim.cart.clone());
+    let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_rushed)
+    else {
+        return;
+    };
+    let (news, wait, stop) = world.with(|inner| {
+        let dice = &mut inner.dice;
+        let is_named = dice.chance(500);
+        let news = OrderNews {
+            id: order_id(&format!("rush-{}", dice.roll())),
+            cart: is_named.then_some(cart.id),
+            shopper: if is_named { Shopper::default() } else { cart.content.shopper },
+            status: *dice.pick(&[OrderStatus::Pending, OrderStatus::Paid]),
+            currency: eur(),
+            total: Minor::new(4_488).expect("in range"),
+            items: Vec::new(),
+            placed_at: world.now(),
+        };
+        let wait = *dice.pick(&[0, 0, 5, 50, 2_500]);
+        (news, Duration::from_millis(dice.below(wait + 1)), dice.chance(100).then(|| 100 + dice.below(2_000)))
+    });
+    let world = Arc::clone(world);
+    tokio::spawn(async move {
+        sleep(wait).await;
+        let once = Once { key: key(news.id.as_str()), fingerprint: 0 };
+        if let Some(stop) = stop {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(stop)).await;
+                let all = world.with(|inner| inner.processes.clone());
+                all.iter().for_each(|process| process.stop());
+                sleep(Duration::from_secs(20)).await;
+                all.iter().for_each(|process| process.go_on());
+            });
+        }
+        tell(world, Told { message: Message::Order(news), once: Some(once) }).await;
+    });
 }
 
 /// Tells it until somebody answers; gives up after some tries.

@@ -33,6 +33,8 @@ pub struct Inner {
     pub away_until: Moment,
     pub receivers: Receivers,
     pub processes: Vec<Arc<Process>>,
+    /// Whether shoppers buy at the very moment at which they are about to be reminded.
+    pub rushes: bool,
 }
 
 /// The world.
@@ -75,6 +77,7 @@ impl World {
                 away_until: START,
                 receivers,
                 processes: Vec::new(),
+                rushes: true,
             }),
         })
     }

@@ -17,15 +17,19 @@ use crate::memory::Book;
 pub struct Acknowledged {
     status: OrderStatus,
     mark: PurchaseMark,
-    /// The cart it names, and when that cart was made.
-    named: Option<(CartId, Moment)>,
+    /// The cart it names, when that cart was made, and when its lines had last changed.
+    named: Option<(CartId, Moment, Moment)>,
     /// The person, as far as the order and the carts it led to said.
     person: BTreeSet<String>,
 }
 
 impl Acknowledged {
     fn covers(&self, cart: &Cart) -> bool {
-        let is_named = self.named.as_ref().is_some_and(|(id, made_at)| *id == cart.id && *made_at == cart.created_at);
+        // A payment on its way is for the lines as they were; a paid cart stays closed whatever becomes of them.
+        let is_named = self.named.as_ref().is_some_and(|(id, made_at, changed_at)| {
+            let is_same = *id == cart.id && *made_at == cart.created_at;
+            is_same && (self.status == OrderStatus::Paid || *changed_at == cart.items_changed_at)
+        });
         is_named || (self.mark.settles(cart) && !self.person.is_disjoint(&names(&cart.content.shopper)))
     }
 }
@@ -93,8 +97,8 @@ impl Ledger {
         let is_repeat = self.orders_written.get(&news.id).is_none_or(|step| *step < asked.step);
         let now_known = if is_repeat { names(&news.shopper) } else { person_of(news, book) };
         let person = now_known.intersection(&asked.person).cloned().collect();
-        let made_at = |id: &CartId| book.carts.values().find(|row| row.cart.id == *id).map(|row| row.cart.created_at);
-        let named = news.cart.as_ref().and_then(|id| Some((id.clone(), made_at(id)?)));
+        let row = book.carts.values().find(|row| news.cart.as_ref() == Some(&row.cart.id));
+        let named = row.map(|row| (row.cart.id.clone(), row.cart.created_at, row.cart.items_changed_at));
         let order = Acknowledged { status: news.status, mark, named, person };
         let by_answer = receipt.in_flight != InFlight::Possible;
         for row in book.carts.values().filter(|row| order.covers(&row.cart)) {
