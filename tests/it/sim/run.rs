@@ -81,7 +81,7 @@ impl Director {
         world.with(|inner| {
             let mut dice = Dice::new(inner.dice.roll());
             let storefront = Storefront::new(&mut dice);
-            let (replicas_max, trouble) = (1 + dice.below(4), *dice.pick(&[0, 40, 150, 300]));
+            let (replicas_max, trouble) = (1 + dice.below(4), *dice.pick(&[0, 60, 200, 400]));
             Self { world: Arc::clone(world), dice, storefront, started: 0, replicas_max, trouble }
         })
     }

@@ -30,7 +30,7 @@ pub struct Shop {
 impl Shop {
     pub fn of(dice: &mut Dice) -> Self {
         let timeout = *dice.pick(&[secs(2), secs(5), secs(10)]);
-        Self { activated_at: START.plus(secs(dice.below(600))), timeout, keeps_long: dice.chance(250) }
+        Self { activated_at: START.plus(secs(dice.below(3_000))), timeout, keeps_long: dice.chance(250) }
     }
 
     /// 0 whole; 1 slower, with one step, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
