@@ -19,7 +19,7 @@ mod shop;
 mod traffic;
 mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread;
 
 use run::{Report, run};
@@ -40,7 +40,8 @@ fn number(name: &str, default: u64) -> u64 {
 /// What many seeds came to.
 #[derive(Default)]
 struct Sum {
-    seen: BTreeSet<String>,
+    /// And in how many seeds.
+    seen: BTreeMap<String, u64>,
     counts: BTreeMap<&'static str, u64>,
     possible: u64,
     failed: Vec<String>,
@@ -56,14 +57,18 @@ impl Sum {
             ));
         }
         self.possible += ledger.possible;
-        self.seen.extend(ledger.seen);
+        for what in ledger.seen {
+            *self.seen.entry(what).or_default() += 1;
+        }
         for (what, count) in ledger.counts {
             *self.counts.entry(what).or_default() += count;
         }
     }
 
     fn merge(&mut self, other: Self) {
-        self.seen.extend(other.seen);
+        for (what, seeds) in other.seen {
+            *self.seen.entry(what).or_default() += seeds;
+        }
         self.possible += other.possible;
         self.failed.extend(other.failed);
         for (what, count) in other.counts {
@@ -104,10 +109,13 @@ fn nothing_is_lost_and_nobody_is_reminded_twice() {
         sum.failed.iter().take(3).cloned().collect::<String>(),
         sum.failed.len()
     );
+    println!(
+        "{told}\n{}",
+        sum.seen.iter().map(|(what, seeds)| format!("{what} {seeds}")).collect::<Vec<_>>().join(", ")
+    );
     if seeds >= SEEDS {
         coverage::everything_was_seen(&sum.seen);
     }
-    println!("{told}\n{}", sum.seen.iter().cloned().collect::<Vec<_>>().join(", "));
 }
 
 #[test]

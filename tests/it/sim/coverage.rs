@@ -2,7 +2,7 @@
 //!
 //! Facts are seen by the counts that only they move. What this part of the product cannot produce is listed with its why.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use cartwake::domain::{EventKind, OutcomeName, StateName, Why};
 
@@ -43,7 +43,7 @@ const STATES_NOT_BUILT: &[StateName] = &[StateName::OptedOut, StateName::Merged]
 const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::OptedOut, EventKind::EndpointTest];
 
 /// Fails with the list of what no seed saw.
-pub fn everything_was_seen(seen: &BTreeSet<String>) {
+pub fn everything_was_seen(seen: &BTreeMap<String, u64>) {
     let mut wanted: Vec<String> = Vec::new();
     let mut want = |kind: &str, names: Vec<&'static str>| wanted.extend(names.iter().map(|n| format!("{kind} {n}")));
     want("tally", FACTS.to_vec());
@@ -55,6 +55,6 @@ pub fn everything_was_seen(seen: &BTreeSet<String>) {
     want("why", Why::ALL.iter().filter(|why| !WHYS_NOT_BUILT.contains(why)).map(|why| why.as_str()).collect());
     want("state", StateName::ALL.iter().filter(|s| !STATES_NOT_BUILT.contains(s)).map(|s| s.as_str()).collect());
     want("event", EventKind::ALL.iter().filter(|e| !EVENTS_NOT_BUILT.contains(e)).map(|e| e.as_str()).collect());
-    let missing: Vec<_> = wanted.iter().filter(|name| !seen.contains(*name)).collect();
+    let missing: Vec<_> = wanted.iter().filter(|name| !seen.contains_key(*name)).collect();
     assert!(missing.is_empty(), "no seed saw {missing:?}");
 }

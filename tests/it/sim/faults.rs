@@ -87,7 +87,13 @@ impl Line {
     ) -> StoreResult<T> {
         let away = || StoreError::Unavailable(anyhow::anyhow!("a fault of the simulation"));
         let now = self.world.now();
-        let fate = self.world.with(|inner| Fate::of(&inner.weather, now < inner.away_until, &mut inner.dice));
+        let fate = self.world.with(|inner| {
+            let mut fate = Fate::of(&inner.weather, now < inner.away_until, &mut inner.dice);
+            if op == "person" && inner.lingers.remove(&self.process) {
+                fate.after = Duration::from_millis(100 + inner.dice.below(1_850));
+            }
+            fate
+        });
         wait(fate.before).await;
         if fate.refused {
             self.world.with(|inner| inner.ledger.note(now, &format_args!("p{} {op} refused", self.process)));
@@ -195,7 +201,11 @@ impl Store for Line {
         mark: &PurchaseMark,
         until: Moment,
     ) -> StoreResult<()> {
-        self.call("mark", |book, _| book.mark(shop, hashes, mark, until)).await
+        self.call("mark", |book, ledger| {
+            book.mark(shop, hashes, mark, until);
+            ledger.marked(mark);
+        })
+        .await
     }
 
     async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {

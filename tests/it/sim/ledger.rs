@@ -14,7 +14,7 @@ mod records;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use cartwake::domain::{CartId, DeliveryId, EndpointName, Moment, OrderId, OrderStatus, Status};
+use cartwake::domain::{Cart, CartId, DeliveryId, EndpointName, Moment, OrderId, OrderStatus, PurchaseMark, Status};
 use cartwake::engine::Dispatched;
 
 use outbox::Send;
@@ -40,6 +40,10 @@ pub struct Ledger {
 
     orders: BTreeMap<OrderId, Acknowledged>,
     failed: BTreeSet<OrderId>,
+    /// Who an order itself says that it is by.
+    buyers: BTreeMap<OrderId, BTreeSet<String>>,
+    /// Purchases left on their buyers, and when.
+    marked: BTreeMap<OrderId, (u64, PurchaseMark)>,
     /// When each was last written.
     orders_written: BTreeMap<OrderId, u64>,
     covered: BTreeMap<(CartId, OrderId), Cover>,
@@ -53,7 +57,8 @@ pub struct Ledger {
     decided: BTreeMap<(CartId, i64, u32, u32, EndpointName), DeliveryId>,
     queued: BTreeMap<DeliveryId, String>,
     leases: BTreeMap<DeliveryId, Moment>,
-    begun: BTreeMap<DeliveryId, u64>,
+    /// When each last began, and the cart as it was then.
+    begun: BTreeMap<DeliveryId, (u64, Option<Cart>)>,
     sends: Vec<Send>,
     ended: BTreeMap<DeliveryId, Status>,
 }

@@ -168,7 +168,7 @@ impl Director {
                 self.world.with(|inner| inner.receivers.change(lane.endpoint, mood));
             }
             7 => {
-                let version = self.dice.index(VERSIONS);
+                let version = if self.dice.chance(300) { 1 } else { self.dice.index(VERSIONS) };
                 self.note(&format_args!("p{} reloads version {version}", process.id));
                 process.engine.set_policies(self.world.policies(version));
                 let span = secs(self.dice.below(300));

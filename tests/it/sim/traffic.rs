@@ -223,8 +223,8 @@ impl Storefront {
 
 /// Now and then a shopper buys at the moment at which a reminder to them is claimed; and the process that takes the order,
 /// whichever it is, may be stopped over it.
-pub fn rush(world: &Arc<World>, claim: &Claim) {
-    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(150));
+pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
+    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(250));
     let at = (claim.lane.shop.clone(), claim.cart.clone());
     let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_rushed)
     else {
@@ -243,7 +243,11 @@ pub fn rush(world: &Arc<World>, claim: &Claim) {
             items: Vec::new(),
             placed_at: world.now(),
         };
-        let wait = *dice.pick(&[0, 0, 5, 50, 2_500]);
+        let wait = *dice.pick(&[0, 5, 20, 50, 2_500]);
+        if dice.chance(600) {
+            inner.lingers.insert(process);
+        }
+        let dice = &mut inner.dice;
         (news, Duration::from_millis(dice.below(wait + 1)), dice.chance(100).then(|| 100 + dice.below(2_000)))
     });
     let world = Arc::clone(world);

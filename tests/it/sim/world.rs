@@ -3,6 +3,7 @@
 //! One thread and tokio's paused clock: whatever waits for a moment is woken in the order of moments, so a seed has one
 //! trace. Never here: what is promised (`ledger.rs`), what the storefront does (`traffic.rs`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Inner {
     pub processes: Vec<Arc<Process>>,
     /// Whether shoppers buy at the very moment at which they are about to be reminded.
     pub rushes: bool,
+    /// Processes whose next look at a person takes long to come back: the narrowest place of the purchase race.
+    pub lingers: BTreeSet<usize>,
 }
 
 /// The world.
@@ -78,6 +81,7 @@ impl World {
                 receivers,
                 processes: Vec::new(),
                 rushes: true,
+                lingers: BTreeSet::new(),
             }),
         })
     }

@@ -51,7 +51,7 @@ impl Ledger {
         }
         if let Some(begun) = begun {
             self.leases.insert(claim.delivery.clone(), begun.claim.until);
-            self.begun.insert(claim.delivery.clone(), self.step);
+            self.begun.insert(claim.delivery.clone(), (self.step, begun.cart.clone()));
         }
     }
 
@@ -134,7 +134,8 @@ impl Ledger {
             now,
             &format_args!("p{process} SEND {} {} of {}", delivery.event.about(), delivery.id, delivery.cart),
         );
-        let begun = self.begun.get(&delivery.id).copied().unwrap_or_default();
+        let (begun, cart) = self.begun.get(&delivery.id).cloned().unwrap_or_default();
+        self.a_purchase_that_can_be_seen_is_seen(delivery, begun, cart.as_ref());
         self.a_buyer_is_never_reminded(delivery, begun);
         self.what_was_delivered_is_not_sent_again(delivery);
         self.sends_of_one_delivery_do_not_overlap(now, delivery);

@@ -74,6 +74,9 @@ impl Ledger {
             self.orders.remove(id);
             self.covered.retain(|(_, order), _| order != id);
             self.failed.insert(id.clone());
+            if self.marked.get(id).is_some_and(|(_, mark)| !mark.paid) {
+                self.marked.remove(id);
+            }
         }
     }
 
@@ -82,7 +85,29 @@ impl Ledger {
         if news.status == OrderStatus::Failed {
             self.order_may_fail(&news.id);
         }
+        self.buyers.insert(news.id.clone(), names(&news.shopper));
         Asked { step: self.step, person: person_of(news, book) }
+    }
+
+    /// A purchase was left on its buyer, answered or not.
+    pub fn marked(&mut self, mark: &PurchaseMark) {
+        if mark.paid || !self.failed.contains(&mark.order) {
+            let known = self.marked.entry(mark.order.clone()).or_insert_with(|| (self.step, mark.clone()));
+            known.1.paid |= mark.paid;
+        }
+    }
+
+    /// No send of a reminder starts after a look that could see a purchase of what is in the cart.
+    pub(super) fn a_purchase_that_can_be_seen_is_seen(&mut self, delivery: &Delivery, begun: u64, cart: Option<&Cart>) {
+        let Some(cart) = cart.filter(|_| delivery.is_reminder()) else { return };
+        let of = names(&cart.content.shopper);
+        let seen = self.marked.iter().find(|(order, (step, mark))| {
+            let is_buyer = self.buyers.get(*order).is_some_and(|buyer| !buyer.is_disjoint(&of));
+            is_buyer && *step < begun && mark.settles(cart)
+        });
+        if let Some(how) = seen.map(|(order, _)| format!("{} starts, order {order} was marked before", delivery.id)) {
+            self.broke("a purchase that can be seen is seen", &how);
+        }
     }
 
     /// The engine answered an order.
