@@ -28,7 +28,10 @@ use run::{Report, run};
 const SEEDS: u64 = 200;
 
 /// Seeds that failed once, and what they showed.
-const FAILED_ONCE: &[(u64, &str)] = &[];
+const FAILED_ONCE: &[(u64, &str)] = &[
+    (127, "an order answered that nothing was on its way, for a cart that another order had closed during a send"),
+    (146, "the same, where the other order was paid and this one was pending"),
+];
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -114,7 +117,7 @@ fn nothing_is_lost_and_nobody_is_reminded_twice() {
         sum.seen.iter().map(|(what, seeds)| format!("{what} {seeds}")).collect::<Vec<_>>().join(", ")
     );
     if seeds >= SEEDS {
-        coverage::everything_was_seen(&sum.seen);
+        coverage::everything_was_seen(&sum.seen, seeds);
     }
 }
 

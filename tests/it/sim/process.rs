@@ -175,6 +175,7 @@ impl Process {
     /// One claim to its end. It may wait for its turn, longer than its lease even.
     async fn handle(&self, claim: Claim) {
         traffic::rush(&self.world, self.id, &claim);
+        traffic::disturb(&self.world, &claim);
         let waits = self.world.with(|inner| if inner.dice.chance(60) { inner.dice.below(20_000) } else { 0 });
         if waits > 0 {
             sleep(Duration::from_millis(waits)).await;

@@ -45,7 +45,7 @@ impl Shop {
             1 => {
                 program.idle.cart = Some(secs(240));
                 program.steps.truncate(1);
-                program.retention.contact = secs(150);
+                program.retention.contact = secs(75);
             }
             3 => names.retain(|name| *name != "crm"),
             5 => program.activated_at = Some(self.activated_at),

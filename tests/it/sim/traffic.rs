@@ -224,7 +224,7 @@ impl Storefront {
 /// Now and then a shopper buys at the moment at which a reminder to them is claimed; and the process that takes the order,
 /// whichever it is, may be stopped over it.
 pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
-    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(250));
+    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(200));
     let at = (claim.lane.shop.clone(), claim.cart.clone());
     let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_rushed)
     else {
@@ -266,6 +266,30 @@ pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
         }
         tell(world, Told { message: Message::Order(news), once: Some(once) }).await;
     });
+}
+
+/// Now and then something else happens to a cart at that moment.
+pub fn disturb(world: &Arc<World>, claim: &Claim) {
+    let is_meant = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(250));
+    let at = (claim.lane.shop.clone(), claim.cart.clone());
+    let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_meant)
+    else {
+        return;
+    };
+    let mut at = world.now();
+    let what = match world.with(|inner| inner.dice.below(5)) {
+        0 => What::Dismiss,
+        1 => What::Delete,
+        2 => What::Patch(Box::new(CartPatch { test: Field::Set(true), ..CartPatch::default() })),
+        3 => {
+            // Told late: it happened before the shopper left, who has not come back.
+            at = cart.last_abandonment.map_or(at, |last| last.abandoned_at.minus(Duration::from_millis(1)));
+            What::Patch(Box::new(CartPatch { items: Field::Clear, ..CartPatch::default() }))
+        }
+        _ => What::Patch(Box::new(CartPatch { stage: Some(Stage::Payment), ..CartPatch::default() })),
+    };
+    let told = Told { message: Message::Cart { id: cart.id, input: Input { at, revision: None, what } }, once: None };
+    tokio::spawn(tell(Arc::clone(world), told));
 }
 
 /// Tells it until somebody answers; gives up after some tries.
