@@ -101,6 +101,7 @@ fn run_all(from: u64, seeds: u64) -> Sum {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "what the seeds came to is what the command is run for")]
 fn nothing_is_lost_and_nobody_is_reminded_twice() {
     let (seeds, from) = (number("CARTWAKE_SIM_SEEDS", SEEDS), number("CARTWAKE_SIM_FROM", 1));
     let sum = run_all(from, seeds);

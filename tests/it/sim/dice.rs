@@ -1,4 +1,4 @@
-//! Dice that fall the same way for the same seed: SplitMix64, a few lines, so that no crate's release changes a trace.
+//! Dice that fall the same way for the same seed: `SplitMix64`, a few lines, so that no crate's release changes a trace.
 
 /// A source of numbers that follow from a seed.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What was logged at ERROR: in a simulation every such line is a defect, for nothing here is out of the store's contract.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
@@ -21,7 +21,7 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
+        write!(self.0, "{field}={value:?} ").expect("a String takes any amount");
     }
 }
 

@@ -107,7 +107,7 @@ impl Process {
     async fn look_after_carts(self: Arc<Self>) {
         let scheduler = Scheduler::new(Arc::clone(&self.engine), 20);
         loop {
-            self.world.wait_for(|book| book.next_wake()).await;
+            self.world.wait_for(crate::memory::Book::next_wake).await;
             self.world.idle_up_to(250).await;
             match scheduler.run_once().await {
                 Ok(woken) if woken.decided > 0 => {}
@@ -127,13 +127,11 @@ impl Process {
             self.world.idle_up_to(100).await;
             let now = self.world.now();
             if now.since(read_at) >= Duration::from_secs(1) {
-                match self.dispatcher.refresh().await {
-                    Ok(known) => (lanes, read_at) = (known.into_iter().collect(), now),
-                    Err(_) => {
-                        sleep(Duration::from_millis(400)).await;
-                        continue;
-                    }
-                }
+                let Ok(known) = self.dispatcher.refresh().await else {
+                    sleep(Duration::from_millis(400)).await;
+                    continue;
+                };
+                (lanes, read_at) = (known.into_iter().collect(), now);
             }
             let mut claimed = 0;
             for lane in &lanes {

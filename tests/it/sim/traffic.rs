@@ -121,7 +121,7 @@ impl Storefront {
         if known & 4 != 0 {
             shopper.customer_id = text(format!("customer-{who}"));
         }
-        if known & 12 == 12 {
+        if known >= 12 {
             shopper.phone = text(format!("+4915100000{who}"));
         }
         if known & 8 != 0 {
@@ -259,9 +259,13 @@ pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
             tokio::spawn(async move {
                 sleep(Duration::from_millis(stop)).await;
                 let all = world.with(|inner| inner.processes.clone());
-                all.iter().for_each(|process| process.stop());
+                for process in &all {
+                    process.stop();
+                }
                 sleep(Duration::from_secs(20)).await;
-                all.iter().for_each(|process| process.go_on());
+                for process in &all {
+                    process.go_on();
+                }
             });
         }
         tell(world, Told { message: Message::Order(news), once: Some(once) }).await;
