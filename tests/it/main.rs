@@ -2,7 +2,7 @@
 //!
 //! - `store.rs`: the conformance suite that every store runs;
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
-//! - `model.rs`: the domain against a naive model of it;
+//! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
@@ -11,6 +11,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
+mod memory;
 mod model;
 mod policy;
 mod receiver;
@@ -18,6 +19,7 @@ mod redis_only;
 mod samples;
 mod servers;
 mod shop;
+mod sim;
 mod store;
 mod stories;
 mod tidy;

@@ -16,7 +16,7 @@ mod settling;
 mod wakes;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::store::Store;
@@ -24,6 +24,7 @@ use cartwake::store::embedded::EmbeddedStore;
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use tempfile::TempDir;
 
+use crate::memory::MemoryStore;
 use crate::samples::at;
 use crate::servers;
 
@@ -32,6 +33,8 @@ pub enum Place {
     Embedded(TempDir),
     /// The url of a database of its own.
     Redis(String),
+    /// The model of a store, made by the first who opens it.
+    Memory(OnceLock<Arc<MemoryStore>>),
 }
 
 impl Place {
@@ -41,6 +44,10 @@ impl Place {
 
     fn redis() -> Self {
         Self::Redis(servers::own_database())
+    }
+
+    fn memory() -> Self {
+        Self::Memory(OnceLock::new())
     }
 
     pub async fn open(&self) -> Arc<dyn Store> {
@@ -60,7 +67,7 @@ impl Place {
     pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
         match self {
             Self::Embedded(_) => None,
-            Self::Redis(_) => Some((self.open().await, self.open_with([8; 32]).await)),
+            Self::Redis(_) | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
         }
     }
 
@@ -78,6 +85,7 @@ impl Place {
                 };
                 Arc::new(RedisStore::open(settings, identity_key, at(0)).await.expect("the server is ours"))
             }
+            Self::Memory(store) => store.get_or_init(|| Arc::new(MemoryStore::new(identity_key))).clone(),
         }
     }
 }
@@ -107,7 +115,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    [embedded, redis]
+    [embedded, redis, memory]
     {
         commits:
             a_commit_is_visible_to_the_next_load,
