@@ -4,6 +4,7 @@
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
@@ -12,6 +13,7 @@
 mod dispatcher;
 mod identity;
 mod inbox;
+mod letters;
 mod observed;
 mod orders;
 mod policies;
@@ -20,6 +22,7 @@ mod scheduler;
 
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher};
 pub use inbox::{Engine, Once, WriteError};
+pub use letters::{Replayed, Retried, status_parts};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
 pub use scheduler::{Scheduler, Woken};

@@ -11,14 +11,18 @@ use tracing::{error, info, warn};
 
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, OutcomeName, Person, Verdict, Vetting, Why};
-use crate::store::{Begun, Claim, Lane, Pause, Settled, Settlement, StoreError, StoreResult};
+use crate::domain::{
+    self, Cart, Delivery, EventKind, Fact, Moment, Outcome, OutcomeName, Person, ReminderResult, Verdict, Vetting, Why,
+};
+use crate::store::{Begun, Burial, Claim, Lane, Pause, Settled, Settlement, StoreError, StoreResult};
 use crate::webhook::{Message, payload};
 
 /// How much longer a send's lease is than its deadline: time to settle.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 /// How long a delivery to a paused endpoint waits before it is looked at again.
 const PAUSED_WAIT: Duration = Duration::from_secs(60);
+/// How long what a newer version wrote is left to processes of that version.
+const NEWER_WAIT: Duration = Duration::from_secs(600);
 /// How long a delivery waits that we were too slow to start: a slow store is not helped by more haste.
 const TOO_SLOW_WAIT: Duration = Duration::from_secs(1);
 /// Waits between tries to record an attempt that was made.
@@ -32,6 +36,8 @@ pub enum Dispatched {
     Attempted(Verdict),
     /// Not sent on purpose, for good.
     Suppressed(Why),
+    /// It cannot be read, and is among the dead.
+    Buried,
     /// Given back without an attempt.
     Released,
     /// The claim had passed to somebody else.
@@ -117,7 +123,11 @@ impl Dispatcher {
         let span = endpoint.map_or(SETTLE_WITHIN, |e| self.settings.start_within + e.timeout + SETTLE_WITHIN);
         let begun = match self.engine.store.begin(&claim, now, now.plus(span)).await {
             Err(StoreError::Corrupt { what }) => {
-                error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
+                error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; moved to the dead");
+                return self.bury(claim, now, span).await;
+            }
+            Err(StoreError::Newer { what }) => {
+                warn!(delivery.id = %claim.delivery, what, "a record of a newer version; left to a process of that version");
                 return self.set_aside(claim, now, span).await;
             }
             other => other?,
@@ -174,9 +184,9 @@ impl Dispatcher {
             timeout: endpoint.timeout,
         };
         let outcome = endpoint.sender.send(message, now).await;
-        let now = self.engine.clock.now();
+        let (sent_at, now) = (now, self.engine.clock.now());
         let verdict = domain::after_attempt(&delivery, &outcome, now);
-        delivery.note(&outcome, now);
+        delivery.note(&outcome, sent_at);
         self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
         log_attempt(&delivery, &outcome, verdict);
         if outcome.name == OutcomeName::Gone {
@@ -237,11 +247,32 @@ impl Dispatcher {
     /// A store may or may not have renewed the lease before it found that it cannot read what is behind it.
     async fn set_aside(&self, claim: Claim, now: Moment, span: Duration) -> StoreResult<Dispatched> {
         let renewed = Claim { until: now.plus(span), ..claim.clone() };
-        let released = self.release(&renewed, now.plus(PAUSED_WAIT)).await?;
+        let released = self.release(&renewed, now.plus(NEWER_WAIT)).await?;
         if released == Dispatched::Lost {
-            return self.release(&claim, now.plus(PAUSED_WAIT)).await;
+            return self.release(&claim, now.plus(NEWER_WAIT)).await;
         }
         Ok(released)
+    }
+
+    /// As [`Self::set_aside`], for good.
+    async fn bury(&self, claim: Claim, now: Moment, span: Duration) -> StoreResult<Dispatched> {
+        let ended = Fact::DeliveryEnded {
+            endpoint: claim.lane.endpoint.clone(),
+            event: if claim.delivery.is_reminder() { EventKind::Reminder } else { EventKind::Abandoned },
+            result: ReminderResult::Dead,
+            why: Some(Why::Unreadable),
+        };
+        let facts = [ended];
+        let tallies = domain::tallies(&facts, now.day());
+        let keep_until = now.plus(self.settings.keep);
+        for until in [now.plus(span), claim.until] {
+            let claim = Claim { until, ..claim.clone() };
+            if self.engine.store.bury(Burial { claim: &claim, keep_until, tallies: &tallies }).await? == Settled::Done {
+                self.engine.publish(&claim.lane.shop, &claim.cart, &facts);
+                return Ok(Dispatched::Buried);
+            }
+        }
+        Ok(Dispatched::Lost)
     }
 
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Dispatched> {
