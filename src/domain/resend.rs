@@ -96,3 +96,6 @@ fn events_of(cart: &Cart, steps: u32) -> Vec<Event> {
     }
     events
 }
+
+#[cfg(test)]
+mod tests;
