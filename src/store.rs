@@ -340,7 +340,7 @@ pub trait Store: Send + Sync + 'static {
     async fn list_deliveries(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage>;

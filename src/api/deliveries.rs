@@ -161,7 +161,7 @@ pub async fn retry(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut letter = letter(&req).await?;
     let reason = match state.engine.retry(&letter).await? {
         Retried::Queued(delivery) => {
-            letter = Letter { delivery: Some(delivery), has_ended: false, ..letter };
+            letter = Letter { delivery: Some(*delivery), has_ended: false, ..letter };
             None
         }
         Retried::AsItIs(AsItIs::Pending) => Some("pending"),

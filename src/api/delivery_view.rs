@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::receipt::{moment, moment_or_null};
-use crate::domain::{Attempt, Moment, Reply};
+use crate::domain::{Attempt, CartId, Moment, Reply, Why};
 use crate::engine::status_parts;
 use crate::store::Letter;
 
@@ -90,9 +90,9 @@ impl<'a> DeliveryView<'a> {
             id,
             shop: letter.lane.as_ref().map(|lane| lane.shop.as_str()),
             endpoint: letter.lane.as_ref().map(|lane| lane.endpoint.as_str()),
-            cart_id: letter.cart.as_ref().map(|cart| cart.as_str()),
+            cart_id: letter.cart.as_ref().map(CartId::as_str),
             status,
-            why: why.map(|why| why.as_str()),
+            why: why.map(Why::as_str),
             unreadable: delivery.is_none(),
             kind: delivery.map(|d| d.event.kind.as_str()),
             created_at: delivery.map(|d| d.created_at),

@@ -15,7 +15,7 @@ const BATCHES_MAX: usize = 20;
 #[derive(Clone, Debug)]
 pub enum Retried {
     /// Due now.
-    Queued(Delivery),
+    Queued(Box<Delivery>),
     AsItIs(AsItIs),
     /// The record cannot be read, so nothing can be sent from it.
     Unreadable,
@@ -54,7 +54,7 @@ impl Engine {
             return Ok(Retried::AsItIs(AsItIs::Pending));
         }
         self.nudge(lane);
-        Ok(Retried::Queued(again))
+        Ok(Retried::Queued(Box::new(again)))
     }
 
     /// Makes the dead of a lane that were last tried since that moment due again.

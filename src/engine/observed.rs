@@ -87,7 +87,7 @@ observe! {
     paused() -> Vec<Pause>;
     list_carts(cursor: Option<&str>, limit: usize) -> Page;
     delivery(shop: &ShopId, cart: &CartId, id: &DeliveryId) -> Option<Delivery>;
-    list_deliveries(lane: &Lane, shelf: Shelf, cursor: Option<&str>, limit: usize) -> LetterPage;
+    list_deliveries(lane: &Lane, which: Shelf, cursor: Option<&str>, limit: usize) -> LetterPage;
     find_delivery(id: &DeliveryId) -> Option<Letter>;
     deliveries_of(shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> Vec<Letter>;
     revive(lane: &Lane, revivals: &[Revival]) -> usize;

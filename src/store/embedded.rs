@@ -245,7 +245,7 @@ impl Store for EmbeddedStore {
     async fn list_deliveries(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage> {
@@ -255,7 +255,7 @@ impl Store for EmbeddedStore {
             mark => mark.flatten(),
         };
         let (lane, limit) = (lane.clone(), limit.max(1));
-        self.surveys.run(move |db| letters::page(db, &lane, shelf, mark.as_ref(), limit)).await
+        self.surveys.run(move |db| letters::page(db, &lane, which, mark.as_ref(), limit)).await
     }
 
     async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {

@@ -239,11 +239,11 @@ impl Store for RedisStore {
     async fn list_deliveries(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage> {
-        self.page_of_letters(lane, shelf, cursor, limit).await
+        self.page_of_letters(lane, which, cursor, limit).await
     }
 
     async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {

@@ -22,7 +22,7 @@ impl RedisStore {
     pub(super) async fn page_of_letters(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage> {
@@ -33,7 +33,7 @@ impl RedisStore {
         };
         let limit = limit.max(1);
         let pages = self.shards.all().map(async |shard| {
-            let (key, over) = match shelf {
+            let (key, over) = match which {
                 Shelf::Pending => (shard.lane(&lane.shop, &lane.endpoint), "-inf".to_owned()),
                 Shelf::Dead => (shard.dead(lane), self.latest_score()),
             };
