@@ -6,6 +6,7 @@
 //! Never here: faults; those are in `sim/faults.rs`.
 
 mod deliveries;
+mod letters;
 mod people;
 mod records;
 
@@ -18,8 +19,9 @@ use cartwake::domain::{
     ShopId, StateName, TallyKey,
 };
 use cartwake::store::{
-    Answered, BATCH_MAX, Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause,
-    Settled, Settlement, Store, StoreResult, Stored, Version,
+    Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded,
+    OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Settled, Settlement, Shelf, Store, StoreResult, Stored,
+    Version,
 };
 
 /// A cart, where it is in the index of wakes, and how often it was written.
@@ -37,6 +39,9 @@ pub struct DeliveryRow {
     pub look_at: Moment,
     pub is_leased: bool,
     pub purge_at: Option<Moment>,
+    /// Whether it was attempted before.
+    pub queue: Queue,
+    pub is_buried: bool,
 }
 
 /// What a key was answered about: carts and orders of one id are two things.
@@ -59,6 +64,7 @@ pub struct Book {
     /// Sends that began and were not settled.
     pub sends: BTreeMap<(ShopId, CartId, DeliveryId), Moment>,
     pub pauses: BTreeMap<Lane, Pause>,
+    pub failing: BTreeMap<Lane, Moment>,
     pub tallies: BTreeMap<(ShopId, Day, TallyKey), i64>,
     pub census: BTreeMap<(ShopId, StateName), i64>,
 }
@@ -200,6 +206,46 @@ impl Store for MemoryStore {
 
     async fn paused(&self) -> StoreResult<Vec<Pause>> {
         Ok(self.with(|book| book.pauses.values().cloned().collect()))
+    }
+
+    async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
+        self.with(|book| *book.failing.entry(lane.clone()).or_insert(since));
+        Ok(())
+    }
+
+    async fn note_working(&self, lane: &Lane) -> StoreResult<()> {
+        self.with(|book| book.failing.remove(lane));
+        Ok(())
+    }
+
+    async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>> {
+        Ok(self.with(|book| book.failing.iter().map(|(lane, since)| (lane.clone(), *since)).collect()))
+    }
+
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        shelf: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage> {
+        Ok(self.with(|book| book.letters(lane, shelf, cursor, limit)))
+    }
+
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
+        Ok(self.with(|book| book.letter(id)))
+    }
+
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>> {
+        Ok(self.with(|book| book.letters_of(shop, cart, ids)))
+    }
+
+    async fn revive(&self, _lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
+        Ok(self.with(|book| revivals.iter().filter(|revival| book.revive(revival)).count()))
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled> {
+        Ok(self.with(|book| book.bury(&burial)))
     }
 
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {

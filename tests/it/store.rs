@@ -8,6 +8,7 @@ mod answers;
 mod claims;
 mod commits;
 mod counts;
+mod letters;
 mod orders;
 mod people;
 mod records;
@@ -179,6 +180,14 @@ on_every_store! {
             the_oldest_due_is_the_most_overdue_of_carts_and_deliveries,
             an_unknown_delivery_is_absent,
             every_end_reads_back_as_written;
+        letters:
+            pages_of_a_lane_meet_each_delivery_once,
+            a_delivery_is_found_wherever_it_lies,
+            a_revived_delivery_is_due_again_and_among_the_dead_no_more,
+            a_letter_that_changed_is_not_revived,
+            a_buried_delivery_is_dead_and_can_be_revived,
+            a_lost_claim_buries_nothing,
+            what_was_answered_is_kept_of_the_last_attempts;
         people:
             nobody_is_known_for_anything,
             a_mark_is_read_under_each_identifier,

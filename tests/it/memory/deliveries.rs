@@ -5,21 +5,26 @@
 use std::collections::BTreeMap;
 
 use cartwake::domain::{CartId, Delivery, Moment, ShopId, Status};
-use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Settled, Settlement};
+use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Queue, Settled, Settlement};
 
 use super::{Book, DeliveryRow};
 
-fn lane_of(delivery: &Delivery) -> Lane {
+pub(super) fn lane_of(delivery: &Delivery) -> Lane {
     Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() }
 }
 
 impl DeliveryRow {
+    /// Whether it is still to be looked at.
+    pub fn is_waiting(&self) -> bool {
+        self.is_pending() && !self.is_buried
+    }
+
     pub fn is_pending(&self) -> bool {
         !self.delivery.status.is_final()
     }
 
-    fn is_held_by(&self, claim: &Claim) -> bool {
-        self.is_pending() && self.is_leased && self.look_at == claim.until
+    pub(super) fn is_held_by(&self, claim: &Claim) -> bool {
+        self.is_pending() && !self.is_buried && self.is_leased && self.look_at == claim.until
     }
 }
 
@@ -32,19 +37,25 @@ impl Book {
             look_at: delivery.due_at,
             is_leased: false,
             purge_at: delivery.status.is_final().then_some(delivery.send_not_after),
+            queue: Queue::First,
+            is_buried: false,
         });
     }
 
     pub fn claim(&mut self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim> {
-        let is_due = |row: &&mut DeliveryRow| row.is_pending() && row.look_at <= now && lane_of(&row.delivery) == *lane;
+        let is_due = |row: &&mut DeliveryRow| row.is_waiting() && row.look_at <= now && lane_of(&row.delivery) == *lane;
         let mut due: Vec<_> = self.deliveries.values_mut().filter(is_due).collect();
+        due.sort_by_key(|row| row.look_at);
+        let (first, again): (Vec<_>, Vec<_>) = due.into_iter().partition(|row| row.queue == Queue::First);
+        let places = Queue::places(first.len(), again.len(), limit);
+        let mut due: Vec<_> = first.into_iter().take(places.0).chain(again.into_iter().take(places.1)).collect();
         due.sort_by_key(|row| row.look_at);
         let lease = |row: &mut DeliveryRow| {
             (row.look_at, row.is_leased) = (until, true);
             let (delivery, cart) = (row.delivery.id.clone(), row.delivery.cart.clone());
-            Claim { lane: lane.clone(), delivery, cart, until }
+            Claim { lane: lane.clone(), delivery, cart, queue: row.queue, until }
         };
-        due.into_iter().take(limit).map(lease).collect()
+        due.into_iter().map(lease).collect()
     }
 
     pub fn begin(&mut self, claim: &Claim, until: Moment) -> Option<Begun> {
@@ -64,7 +75,7 @@ impl Book {
         sends.map(|(_, until)| *until).max()
     }
 
-    fn land(&mut self, claim: &Claim) {
+    pub(super) fn land(&mut self, claim: &Claim) {
         self.sends.remove(&(claim.lane.shop.clone(), claim.cart.clone(), claim.delivery.clone()));
     }
 
@@ -87,6 +98,8 @@ impl Book {
             look_at: delivery.due_at,
             is_leased: false,
             purge_at: delivery.status.is_final().then_some(settlement.keep_until),
+            queue: Queue::Again,
+            is_buried: false,
         };
         self.land(claim);
         self.count_settled(&claim.lane.shop, settlement.tallies);
@@ -94,7 +107,7 @@ impl Book {
     }
 
     pub fn next_due(&self, lane: &Lane) -> Option<Moment> {
-        let waiting = self.deliveries.values().filter(|row| row.is_pending() && lane_of(&row.delivery) == *lane);
+        let waiting = self.deliveries.values().filter(|row| row.is_waiting() && lane_of(&row.delivery) == *lane);
         waiting.map(|row| row.look_at).min()
     }
 
@@ -103,6 +116,7 @@ impl Book {
         let mut oldest_due = self.next_wake();
         for row in self.deliveries.values() {
             match row.delivery.status {
+                Status::Pending if row.is_buried => *dead.entry(lane_of(&row.delivery)).or_default() += 1,
                 Status::Pending => {
                     *pending.entry(lane_of(&row.delivery)).or_default() += 1;
                     oldest_due = oldest_due.into_iter().chain([row.look_at]).min();

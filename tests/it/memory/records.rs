@@ -112,7 +112,7 @@ impl Book {
         let page = &all[from..all.len().min(from + limit)];
         let is_last = from + page.len() == all.len();
         let next = page.last().filter(|_| !is_last).map(|(wake_at, shop, id, _)| place(*wake_at, shop, id));
-        Page { carts: page.iter().map(|(.., cart)| (*cart).clone()).collect(), next }
+        Page { carts: page.iter().map(|(.., cart)| (*cart).clone()).collect(), next, unreadable: 0 }
     }
 
     /// Forgets what has expired.

@@ -13,8 +13,8 @@ use cartwake::domain::{
     ShopId, StateName, TallyKey,
 };
 use cartwake::store::{
-    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
-    Store, StoreError, StoreResult,
+    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
+    Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 
 use super::dice::Dice;
@@ -297,6 +297,44 @@ impl Store for Line {
 
     async fn paused(&self) -> StoreResult<Vec<Pause>> {
         self.call("paused", |book, _| book.pauses.values().cloned().collect()).await
+    }
+
+    async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
+        self.call("note_failing", |book, _| *book.failing.entry(lane.clone()).or_insert(since)).await.map(|_| ())
+    }
+
+    async fn note_working(&self, lane: &Lane) -> StoreResult<()> {
+        self.call("note_working", |book, _| book.failing.remove(lane)).await.map(|_| ())
+    }
+
+    async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>> {
+        self.call("failing", |book, _| book.failing.iter().map(|(lane, since)| (lane.clone(), *since)).collect()).await
+    }
+
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        shelf: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage> {
+        self.world.store.list_deliveries(lane, shelf, cursor, limit).await
+    }
+
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
+        self.world.store.find_delivery(id).await
+    }
+
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>> {
+        self.world.store.deliveries_of(shop, cart, ids).await
+    }
+
+    async fn revive(&self, lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
+        self.world.store.revive(lane, revivals).await
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled> {
+        self.world.store.bury(burial).await
     }
 
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {

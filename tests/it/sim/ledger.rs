@@ -113,6 +113,7 @@ impl Ledger {
             Dispatched::Suppressed(_) => "suppressed",
             Dispatched::Released => "released",
             Dispatched::Lost => "lost",
+            Dispatched::Buried => "buried",
         };
         self.saw("dispatched", &name);
         self.count(name);

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cartwake::domain::Moment;
-use cartwake::engine::{DispatchSettings, Dispatcher, Engine, Looked, Scheduler};
-use cartwake::store::{Claim, Lane};
+use cartwake::engine::{DispatchSettings, Dispatched, Dispatcher, Engine, Looked, Ready, Scheduler, Sent};
+use cartwake::store::{Claim, Lane, StoreResult};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -21,10 +21,13 @@ use super::faults::Line;
 use super::traffic;
 use super::world::World;
 
+/// Sends at a time in a lane.
+const CONCURRENCY: usize = 4;
+
 const SETTINGS: DispatchSettings = DispatchSettings {
     lease: Duration::from_secs(15),
     start_within: Duration::from_secs(2),
-    concurrency: 4,
+    disable_after: None,
     keep: Duration::from_secs(7 * 86_400),
 };
 
@@ -146,9 +149,9 @@ impl Process {
     /// Starts what is due in a lane, as far as there are free places.
     async fn fill(self: &Arc<Self>, lane: &Lane) -> usize {
         let busy = self.sending().get(lane).copied().unwrap_or_default();
-        let room = SETTINGS.concurrency.saturating_sub(busy);
+        let room = CONCURRENCY.saturating_sub(busy);
         let is_due = self.world.store.with(|book| book.next_due(lane)).is_some_and(|due| due <= self.engine.now());
-        if room == 0 || !is_due {
+        if room == 0 || !is_due || self.dispatcher.is_stopped(lane) {
             return 0;
         }
         let limit = room.min(1 + self.world.with(|inner| inner.dice.index(4)));
@@ -181,19 +184,10 @@ impl Process {
         if claim.until <= self.engine.now() {
             return;
         }
-        let ended = match self.dispatcher.look(claim).await {
+        let looked = self.dispatcher.look(&claim.lane, std::slice::from_ref(&claim)).await;
+        let ended = match looked.into_iter().next().expect("one claim, one look") {
             Ok(Looked::Done(done)) => Ok(done),
-            Ok(Looked::Ready(ready)) => match self.dispatcher.start(&ready) {
-                None => self.dispatcher.give_back(*ready).await,
-                Some(now) => {
-                    let (claim, delivery) = (&ready.claim, &ready.delivery);
-                    let send = self.world.with(|inner| inner.ledger.send_starts(self.id, now, claim, delivery));
-                    let outcome = self.world.post(&ready.delivery, ready.endpoint.timeout).await;
-                    let now = self.world.now();
-                    self.world.with(|inner| inner.ledger.send_ends(send, now, &outcome));
-                    self.dispatcher.finish(*ready, &outcome).await
-                }
-            },
+            Ok(Looked::Ready(ready)) => self.send(*ready).await,
             Err(error) => Err(error),
         };
         let now = self.world.now();
@@ -201,5 +195,16 @@ impl Process {
             Ok(done) => inner.ledger.dispatched(self.id, now, done),
             Err(_) => inner.ledger.note(now, &format_args!("p{} left a delivery to its lease", self.id)),
         });
+    }
+
+    async fn send(&self, ready: Ready) -> StoreResult<Dispatched> {
+        let Some(started_at) = self.dispatcher.start(&ready) else { return self.dispatcher.give_back(ready).await };
+        let (claim, delivery) = (&ready.claim, &ready.delivery);
+        let send = self.world.with(|inner| inner.ledger.send_starts(self.id, started_at, claim, delivery));
+        let outcome = self.world.post(&ready.delivery, ready.endpoint.timeout).await;
+        let now = self.world.now();
+        self.world.with(|inner| inner.ledger.send_ends(send, now, &outcome));
+        let finished = self.dispatcher.finish(vec![Sent { ready, started_at, outcome }]).await;
+        finished.into_iter().next().expect("one attempt, one record")
     }
 }

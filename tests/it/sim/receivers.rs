@@ -97,6 +97,6 @@ impl Receivers {
             },
         };
         let retry_after = (mood == Mood::Busy).then(|| Duration::from_secs(dice.below(120)));
-        Outcome { name, status, retry_after, duration }
+        Outcome { name, status, retry_after, duration, reply: None }
     }
 }

@@ -76,6 +76,7 @@ impl Shop {
             url: "https://receiver.example/hook".parse().expect("a literal URL"),
             secrets: vec![Secret::parse(SECRET).expect("a literal secret")],
             timeout: self.timeout,
+            concurrency: 4,
             rate_limit: None,
             disabled,
             thin: name == "audit",
