@@ -161,6 +161,9 @@ impl App {
     pub async fn next_moment(&self) -> Result<Option<Moment>> {
         let mut next = self.scheduler.next().await?;
         for lane in self.engine.store().lanes().await? {
+            if self.dispatcher.is_stopped(&lane) {
+                continue;
+            }
             let due = self.engine.store().next_due(&lane).await?;
             next = [next, due].into_iter().flatten().min();
         }
