@@ -57,6 +57,8 @@ pub struct ApiState {
     /// Replaced whole on a reload.
     pub access: SharedAccess,
     pub body_bytes_max: usize,
+    /// How long a body may take to arrive.
+    pub client_timeout: std::time::Duration,
     pub clock: ClockKind,
 }
 
