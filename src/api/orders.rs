@@ -76,7 +76,7 @@ pub struct OrderBody<'a> {
     event_id: Given<Text<'a>>,
 }
 
-struct Told {
+pub(super) struct Told {
     envelope: Envelope,
     id: OrderId,
     cart: Option<CartId>,

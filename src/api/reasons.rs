@@ -47,7 +47,7 @@ pub struct ReasonBody<'a> {
     event_id: Given<Text<'a>>,
 }
 
-struct Said {
+pub(super) struct Said {
     envelope: Envelope,
     code: ReasonCode,
     source: ReasonSource,

@@ -111,7 +111,7 @@ fn fields_of(kind: &str) -> &'static [&'static str] {
 }
 
 /// A signal that was understood.
-struct Observed {
+pub(super) struct Observed {
     envelope: Envelope,
     kind: SignalKind,
 }

@@ -78,6 +78,8 @@ pub(super) struct Watch {
     /// Requests whose head has arrived so far.
     begun: Cell<u64>,
     is_let_go: Cell<bool>,
+    /// The rest of a refused body may still come; the framework would wait for it without end.
+    is_owed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -94,6 +96,16 @@ impl Watch {
         self.ticket.set(None);
         self.is_let_go.set(true);
         if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Turn {
+    /// The answer was given before the body was known to be whole.
+    pub(super) fn leave_rest(&self) {
+        self.0.is_owed.set(true);
+        if let Some(waker) = self.0.waker.take() {
             waker.wake();
         }
     }
@@ -138,6 +150,7 @@ impl Guarded {
             serving: Cell::new(0),
             begun: Cell::new(0),
             is_let_go: Cell::new(false),
+            is_owed: Cell::new(false),
             waker: RefCell::new(None),
         });
         crowd.enter();
@@ -153,6 +166,9 @@ impl Guarded {
     /// Whether a head has been on its way for too long. The client is told, as far as it listens.
     fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
         let begun = self.watch.begun.get();
+        if self.watch.is_owed.take() {
+            self.await_bytes();
+        }
         if self.stalled.is_some() || self.head.as_ref().is_some_and(|head| head.after != begun) {
             self.head = None;
         }
@@ -163,6 +179,13 @@ impl Guarded {
             tracing::debug!(told, "a connection was closed: the head of a request took too long");
         }
         is_over
+    }
+
+    fn await_bytes(&mut self) {
+        let begun = self.watch.begun.get();
+        if self.head.as_ref().is_none_or(|head| head.after != begun) {
+            self.head = Some(Head { until: Box::pin(sleep(self.limit)), after: begun });
+        }
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -207,8 +230,8 @@ impl AsyncRead for Guarded {
         let is_between = this.watch.serving.get() == 0;
         match read {
             Poll::Ready(result) => {
-                if is_between && this.head.is_none() && buf.filled().len() > before {
-                    this.head = Some(Head { until: Box::pin(sleep(this.limit)), after: this.watch.begun.get() });
+                if is_between && buf.filled().len() > before {
+                    this.await_bytes();
                 }
                 Poll::Ready(result)
             }
@@ -298,8 +321,8 @@ mod tests {
         let crowd = Crowd::new(2);
         let watch = || {
             let (ticket, waker) = (Cell::new(None), RefCell::new(None));
-            let (serving, begun, is_let_go) = (Cell::new(0), Cell::new(0), Cell::new(false));
-            Rc::new(Watch { crowd: Rc::clone(&crowd), ticket, serving, begun, is_let_go, waker })
+            let (serving, begun, is_let_go, is_owed) = (Cell::new(0), Cell::new(0), Cell::new(false), Cell::new(false));
+            Rc::new(Watch { crowd: Rc::clone(&crowd), ticket, serving, begun, is_let_go, is_owed, waker })
         };
         let all = [watch(), watch(), watch()];
         for one in &all[..2] {

@@ -12,6 +12,7 @@ use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryE
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, ServerHandle, fn_service};
+use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use anyhow::{Context, Result};
@@ -112,11 +113,19 @@ where
         let routes = map_config(app().into_factory(), |()| AppConfig::default());
         let counted = apply_fn_factory(routes, |request: Request, routes: &S::Service| {
             let turn = request.conn_data::<Rc<Watch>>().map(Watch::begin);
+            let is_chunked = request.head().headers.contains_key(TRANSFER_ENCODING);
             let answer = routes.call(request);
             async move {
-                let answer = answer.await;
+                let answer: Response<B> = answer.await?.into();
+                let is_refused = answer.status().is_client_error() || answer.status().is_server_error();
+                if is_chunked
+                    && is_refused
+                    && let Some(turn) = &turn
+                {
+                    turn.leave_rest();
+                }
                 drop(turn);
-                answer
+                Ok::<_, Error>(answer)
             }
         });
         let Bounds { keep_alive, client_timeout, is_draining, .. } = bounds;
