@@ -91,7 +91,7 @@ async fn what_is_no_request_is_answered_with_a_problem() {
     let house = open(100).await;
     let long_path = format!("GET /{} HTTP/1.1\r\nhost: h\r\n\r\n", "a".repeat(70_000));
     let long_header = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\n\r\n", "a".repeat(140_000));
-    let many: String = (0..97).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let many = "x: 1\r\n".repeat(97);
     let many = format!("GET / HTTP/1.1\r\nhost: h\r\n{many}\r\n");
     let rows: [(&str, &[u8], u16); 8] = [
         ("noise", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
