@@ -22,6 +22,8 @@ mod envelope;
 mod faults;
 mod fields;
 mod json;
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 mod observe;
 mod openapi;
 mod ops;

@@ -9,6 +9,8 @@ mod effective;
 mod environment;
 mod layers;
 mod load;
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 mod problem;
 mod section;
 mod shop;
@@ -141,8 +143,8 @@ pub struct KeyConfig {
     pub allowed_origins: Vec<String>,
 }
 
-/// `[[shop.endpoint]]`.
-#[derive(Clone, Debug)]
+/// `[[shop.endpoint]]`. Its `Debug` hides what is behind the host of the address.
+#[derive(Clone)]
 pub struct EndpointConfig {
     pub name: EndpointName,
     pub url: reqwest::Url,

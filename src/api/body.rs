@@ -72,7 +72,7 @@ async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Resu
     }
 }
 
-fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
+pub(super) fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
     let refuse = || Problem::new(Kind::UnsupportedMediaType, format!("Send {} in UTF-8.", types.join(" or ")));
     let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).ok_or_else(refuse)?;
     let (essence, parameters) = given.split_once(';').unwrap_or((given, ""));

@@ -48,9 +48,9 @@ pub struct ReasonBody<'a> {
 }
 
 pub(super) struct Said {
-    envelope: Envelope,
-    code: ReasonCode,
-    source: ReasonSource,
+    pub(super) envelope: Envelope,
+    pub(super) code: ReasonCode,
+    pub(super) source: ReasonSource,
 }
 
 impl FromBody for Said {

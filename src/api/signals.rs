@@ -112,8 +112,8 @@ fn fields_of(kind: &str) -> &'static [&'static str] {
 
 /// A signal that was understood.
 pub(super) struct Observed {
-    envelope: Envelope,
-    kind: SignalKind,
+    pub(super) envelope: Envelope,
+    pub(super) kind: SignalKind,
 }
 
 impl FromBody for Observed {

@@ -1,20 +1,38 @@
 //! The arithmetic that nobody looks at: money, time and jitter at the ends of their ranges; and noise for the parsers
 //! that are public.
 //!
-//! Bodies of the API and stored records have theirs beside the code (`api/body/tests.rs`, `store/record/tests.rs`).
+//! Other readers have theirs beside the code (`noise.rs` in `api`, `config` and `webhook`; `store/record/tests.rs`).
 
 use std::time::Duration;
 
 use cartwake::config::{self, StoreUrl};
-use cartwake::domain::{CartId, Currency, Day, DeliveryId, EndpointName, EventKind, Minor, Moment, ShopId};
+use cartwake::domain::{
+    CartId, Currency, Day, Delivery, DeliveryId, EndpointName, EventKind, Minor, Moment, Outcome, OutcomeName, ShopId,
+    Verdict, Why, after_attempt, retry_ladder,
+};
 use cartwake::keys::KeyHash;
 use cartwake::webhook::Secret;
 use proptest::prelude::*;
+
+use crate::samples;
 
 fn delivery_id(cart: &str, about: &str) -> DeliveryId {
     let shop = ShopId::parse("s").expect("a slug");
     let cart = CartId::parse(cart).expect("an id");
     DeliveryId::derive(EventKind::Reminder, &shop, &cart, about, &EndpointName::parse("mail").expect("a slug"))
+}
+
+fn attempted(cart: &str, kind: EventKind, attempt: u32, send_not_after: Moment) -> Delivery {
+    let cart = samples::cart(cart);
+    let mut delivery = samples::reminder(&cart, 0, samples::at(0));
+    delivery.event.kind = kind;
+    delivery.id = DeliveryId::derive(kind, &delivery.shop, &delivery.cart, "about", &delivery.endpoint);
+    (delivery.attempt_count, delivery.send_not_after) = (attempt, send_not_after);
+    delivery
+}
+
+fn throttled(retry_after: Option<Duration>) -> Outcome {
+    Outcome { name: OutcomeName::Throttled, status: Some(429), retry_after, duration: Duration::ZERO }
 }
 
 fn read_as_everything(text: &str) {
@@ -65,6 +83,44 @@ proptest! {
         prop_assert!((0.0..1.0).contains(&fraction));
         prop_assert_eq!(fraction.to_bits(), delivery_id(&cart, &about).fraction(attempt).to_bits());
         prop_assert_eq!(DeliveryId::parse(id.as_str()), Some(id));
+    }
+
+    #[test]
+    fn a_retry_waits_its_step_with_a_fifth_either_way(
+        cart in "[a-z0-9]{1,20}",
+        reminds in any::<bool>(),
+        attempt in 0..12_u32,
+        asked in proptest::option::of(0..200_000_u64),
+        patience in 0..400_000_u64,
+    ) {
+        let (now, asked) = (samples::at(1_000), asked.map(Duration::from_secs));
+        let kind = if reminds { EventKind::Reminder } else { EventKind::Abandoned };
+        let delivery = attempted(&cart, kind, attempt, now.plus(Duration::from_secs(patience)));
+        let verdict = after_attempt(&delivery, &throttled(asked), now);
+        prop_assert_eq!(verdict, after_attempt(&delivery, &throttled(asked), now), "no dice");
+        let rest = retry_ladder(&delivery).get(attempt as usize..).unwrap_or_default();
+        let Some(step) = rest.first() else {
+            prop_assert_eq!(verdict, Verdict::Dead(Why::RetriesExhausted));
+            return Ok(());
+        };
+        let milli = Duration::from_millis(1);
+        let cap = rest.iter().take(2).sum::<Duration>();
+        let wish = asked.map_or(Duration::ZERO, |asked| asked.min(cap));
+        let (least, most) = (step.mul_f64(0.8).max(wish), step.mul_f64(1.2).max(wish));
+        match verdict {
+            Verdict::RetryAt(at) => {
+                prop_assert!(at.since(now) + milli >= least && at.since(now) <= most, "{:?} of {:?}", at, step);
+                prop_assert!(at <= delivery.send_not_after);
+            }
+            other => {
+                prop_assert_eq!(other, Verdict::Suppressed(Why::Stale));
+                prop_assert!(now.plus(most) > delivery.send_not_after, "given up too early");
+            }
+        }
+        // Who may wait longer is never given up earlier, and waits no differently.
+        let patient = attempted(&cart, kind, attempt, delivery.send_not_after.plus(*step));
+        let later = after_attempt(&patient, &throttled(asked), now);
+        prop_assert!(later == verdict || verdict == Verdict::Suppressed(Why::Stale), "{:?} then {:?}", verdict, later);
     }
 
     #[test]

@@ -144,29 +144,3 @@ fn only_json_in_utf_8_is_read() {
     assert!(!verdict(&[], JSON));
     assert!(!verdict(&[("content-type", "application/json"), ("content-encoding", "gzip")], JSON));
 }
-
-/// Every body that a caller can send, read from these bytes.
-fn read_as_everything(bytes: &[u8]) {
-    drop(parse::<Snapshot>(bytes, &[]));
-    drop(parse::<Patch>(bytes, &[]));
-    drop(parse::<crate::api::signals::Observed>(bytes, &()));
-    drop(parse::<crate::api::reasons::Said>(bytes, &()));
-    drop(parse::<crate::api::orders::Told>(bytes, &()));
-    drop(parse::<crate::api::envelope::Envelope>(bytes, &()));
-}
-
-proptest::proptest! {
-    #[test]
-    fn noise_never_panics(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        read_as_everything(&bytes);
-    }
-
-    #[test]
-    fn a_damaged_body_never_panics(at in 0..220_usize, byte in proptest::prelude::any::<u8>(), cut in 0..220_usize) {
-        let mut bytes = br#"{"currency":"EUR","stage":"payment","items":[{"product_id":"a","quantity":2,"unit_price_minor":199}],"shopper":{"email":"a@b.example"},"totals":{"total_minor":398},"kind":"exit_intent","at":"2026-01-02T03:04:05Z","order_id":"o"}"#.to_vec();
-        bytes[at] = byte;
-        read_as_everything(&bytes);
-        bytes.truncate(cut);
-        read_as_everything(&bytes);
-    }
-}

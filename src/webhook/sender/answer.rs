@@ -13,7 +13,7 @@ use crate::domain::{Moment, OutcomeName};
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// The outcome that an answer means.
-pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
+pub(in crate::webhook) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
     match status {
         200..=299 => OutcomeName::Success,
         300..=399 => OutcomeName::Redirected,
@@ -27,7 +27,7 @@ pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
 }
 
 /// What `Retry-After` asks for: seconds, or an HTTP date, which is taken against `now`. Anything else is no wish.
-pub(super) fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
+pub(in crate::webhook) fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         let seconds = text.parse().unwrap_or(u64::MAX);
