@@ -30,7 +30,10 @@ pub fn effective(config: &Config) -> String {
     page.table("[delivery]");
     page.span("lease", config.delivery.lease);
     page.span("start_within", config.delivery.start_within);
-    page.count("concurrency", config.delivery.concurrency);
+    match config.delivery.disable_after {
+        Some(span) => page.span("disable_after", span),
+        None => page.set("disable_after", "off"),
+    }
     page.span("keep", config.delivery.keep);
     page.table("[telemetry]");
     page.set("log_format", if config.telemetry.log_json { "json" } else { "text" });
@@ -123,6 +126,7 @@ fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
     page.set("secrets", vec![HIDDEN; endpoint.secrets.len()]);
     page.texts("events", &events);
     page.span("timeout", endpoint.timeout);
+    page.count("concurrency", endpoint.concurrency);
     match endpoint.rate_limit {
         Some(limit) => page.set("rate_limit", i64::from(limit)),
         None => page.set("rate_limit", "off"),
@@ -144,13 +148,15 @@ fn address(url: &Url) -> Url {
 
 impl fmt::Debug for EndpointConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, url, secrets, events, timeout, rate_limit, disabled, thin, allow_networks } = self;
+        let Self { name, url, secrets, events, timeout, concurrency, rate_limit, disabled, thin, allow_networks } =
+            self;
         f.debug_struct("EndpointConfig")
             .field("name", name)
             .field("url", &address(url).as_str())
             .field("secrets", secrets)
             .field("events", events)
             .field("timeout", timeout)
+            .field("concurrency", concurrency)
             .field("rate_limit", rate_limit)
             .field("disabled", disabled)
             .field("thin", thin)
@@ -192,7 +198,7 @@ impl Page {
         self.set(key, i64::try_from(value).unwrap_or(i64::MAX));
     }
 
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("writing to a String cannot fail");
     }
 }

@@ -161,7 +161,7 @@ fn delivery(section: &mut Section<'_>) -> DeliveryConfig {
     DeliveryConfig {
         lease: section.span("lease", secs(5)..=Duration::from_mins(10)),
         start_within: section.span("start_within", Duration::from_millis(100)..=secs(10)),
-        concurrency: section.count("concurrency", 1..=1024),
+        disable_after: section.span_or_off("disable_after", Duration::from_mins(1)..=Duration::from_hours(90 * 24)),
         keep: section.span("keep", Duration::from_hours(1)..=Duration::from_hours(90 * 24)),
     }
 }

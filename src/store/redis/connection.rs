@@ -99,6 +99,31 @@ impl Connections {
         Err(Failure::UnknownScript.into())
     }
 
+    /// The answers of scripts to calls that do not depend on each other, in their order, for the wait of one.
+    pub async fn run_all<T: FromRedisValue>(&self, calls: &[(&Script, Cmd)]) -> Vec<StoreResult<T>> {
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        pipeline.ignore_errors();
+        for (_, call) in calls {
+            pipeline.add_command(call.clone());
+        }
+        let replies = match self.send_all(&pipeline).await {
+            Ok(replies) => replies,
+            Err(failure) => {
+                let why = StoreError::from(failure).to_string();
+                return calls.iter().map(|_| Err(StoreError::Unavailable(anyhow!(why.clone())))).collect();
+            }
+        };
+        let mut answers = Vec::with_capacity(calls.len());
+        for ((script, call), reply) in calls.iter().zip(replies) {
+            answers.push(match reply.extract_error().map_err(Failure::of) {
+                Ok(reply) => parse(reply),
+                Err(Failure::UnknownScript) => self.run(script, call).await,
+                Err(failure) => Err(failure.into()),
+            });
+        }
+        answers
+    }
+
     async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
         self.exchange(async |mut connection| connection.send_packed_command(command).await?.extract_error()).await
     }
