@@ -14,6 +14,7 @@ mod counts;
 mod health;
 mod keys;
 mod lanes;
+mod letters;
 mod meta;
 mod persons;
 mod script;
@@ -30,8 +31,8 @@ use async_trait::async_trait;
 use self::connection::Connections;
 use self::keys::Shards;
 use super::{
-    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
-    Store, StoreResult,
+    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
+    Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
@@ -267,6 +268,32 @@ impl Store for RedisStore {
 
     async fn delivery(&self, shop: &ShopId, cart: &CartId, id: &DeliveryId) -> StoreResult<Option<Delivery>> {
         self.stored_delivery(shop, cart, id).await
+    }
+
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        which: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage> {
+        self.page_of_letters(lane, which, cursor, limit).await
+    }
+
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
+        self.find_letter(id).await
+    }
+
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>> {
+        self.letters_of_cart(shop, cart, ids).await
+    }
+
+    async fn revive(&self, lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
+        self.revive_letters(lane, revivals).await
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled> {
+        self.bury_claim(burial).await
     }
 
     async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>> {

@@ -10,17 +10,19 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 
 use super::sender::answer;
 use super::{AddressPolicy, Secret, verify};
-use crate::domain::Moment;
+use crate::domain::{Moment, REPLY_BYTES_MAX};
 
-/// Reads a `Retry-After`, and the outcome that it makes of every status.
+/// Reads a `Retry-After` and the outcome that it makes of every status, and keeps the bytes as a body.
 ///
 /// # Panics
-/// When the wait is longer than may be asked for.
+/// When the wait is longer than may be asked for, or more is kept than may be.
 pub fn retry_after(bytes: &[u8], now: Moment) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
     let headers: HeaderMap = [(RETRY_AFTER, value)].into_iter().collect();
     let wait = answer::retry_after(&headers, now);
     assert!(wait.is_none_or(|wait| wait <= Duration::from_hours(7 * 24)), "{wait:?}");
+    drop(answer::reply(&headers));
+    assert!(answer::text(bytes).len() <= REPLY_BYTES_MAX);
     for status in [0, 200, 301, 410, 429, 503, u16::MAX] {
         let _outcome = answer::name(status, wait);
     }

@@ -32,7 +32,7 @@ fn attempted(cart: &str, kind: EventKind, attempt: u32, send_not_after: Moment) 
 }
 
 fn throttled(retry_after: Option<Duration>) -> Outcome {
-    Outcome { name: OutcomeName::Throttled, status: Some(429), retry_after, duration: Duration::ZERO }
+    Outcome { name: OutcomeName::Throttled, status: Some(429), retry_after, duration: Duration::ZERO, reply: None }
 }
 
 fn read_as_everything(text: &str) {

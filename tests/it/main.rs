@@ -4,7 +4,7 @@
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
 //! - `arithmetic.rs`: money, time and jitter at the ends of their ranges, and noise for every public parser;
 //! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
-//! - `model.rs`: the domain against a naive model of it;
+//! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
@@ -15,6 +15,7 @@
 
 mod arithmetic;
 mod doors;
+mod memory;
 mod model;
 mod policy;
 mod receiver;
@@ -22,6 +23,7 @@ mod redis_only;
 mod samples;
 mod servers;
 mod shop;
+mod sim;
 mod store;
 mod stories;
 mod tidy;

@@ -8,6 +8,7 @@ mod answers;
 mod claims;
 mod commits;
 mod counts;
+mod letters;
 mod orders;
 mod people;
 mod records;
@@ -16,7 +17,7 @@ mod settling;
 mod wakes;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::store::Store;
@@ -24,6 +25,7 @@ use cartwake::store::embedded::EmbeddedStore;
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use tempfile::TempDir;
 
+use crate::memory::MemoryStore;
 use crate::samples::at;
 use crate::servers;
 
@@ -32,6 +34,8 @@ pub enum Place {
     Embedded(TempDir),
     /// The url of a database of its own.
     Redis(String),
+    /// The model of a store, made by the first who opens it.
+    Memory(OnceLock<Arc<MemoryStore>>),
 }
 
 impl Place {
@@ -41,6 +45,10 @@ impl Place {
 
     fn redis() -> Self {
         Self::Redis(servers::own_database())
+    }
+
+    fn memory() -> Self {
+        Self::Memory(OnceLock::new())
     }
 
     pub async fn open(&self) -> Arc<dyn Store> {
@@ -60,7 +68,7 @@ impl Place {
     pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
         match self {
             Self::Embedded(_) => None,
-            Self::Redis(_) => Some((self.open().await, self.open_with([8; 32]).await)),
+            Self::Redis(_) | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
         }
     }
 
@@ -78,6 +86,7 @@ impl Place {
                 };
                 Arc::new(RedisStore::open(settings, identity_key, at(0)).await.expect("the server is ours"))
             }
+            Self::Memory(store) => store.get_or_init(|| Arc::new(MemoryStore::new(identity_key))).clone(),
         }
     }
 }
@@ -107,7 +116,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    [embedded, redis]
+    [embedded, redis, memory]
     {
         commits:
             a_commit_is_visible_to_the_next_load,
@@ -171,6 +180,14 @@ on_every_store! {
             the_oldest_due_is_the_most_overdue_of_carts_and_deliveries,
             an_unknown_delivery_is_absent,
             every_end_reads_back_as_written;
+        letters:
+            pages_of_a_lane_meet_each_delivery_once,
+            a_delivery_is_found_wherever_it_lies,
+            a_revived_delivery_is_due_again_and_among_the_dead_no_more,
+            a_letter_that_changed_is_not_revived,
+            a_buried_delivery_is_dead_and_can_be_revived,
+            a_lost_claim_buries_nothing,
+            what_was_answered_is_kept_of_the_last_attempts;
         people:
             nobody_is_known_for_anything,
             a_mark_is_read_under_each_identifier,
