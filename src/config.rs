@@ -85,6 +85,10 @@ pub struct StoreConfig {
     pub shards: u16,
     /// Bound on every command.
     pub command_timeout: Duration,
+    /// Who vouches for Redis over TLS, as PEM.
+    pub tls_ca: Option<String>,
+    /// Whether a Redis without persistence is as meant.
+    pub allow_volatile: bool,
     /// Connections to Redis, shared by all requests.
     pub connections: usize,
 }
@@ -94,7 +98,7 @@ pub struct StoreConfig {
 pub enum StoreUrl {
     /// `embedded:PATH`: a folder.
     Embedded(PathBuf),
-    /// `redis://…` or `rediss://…`, complete, with the password.
+    /// `redis…://…`, complete, with the password.
     Redis(String),
 }
 

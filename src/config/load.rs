@@ -124,11 +124,25 @@ fn store(section: &mut Section<'_>) -> StoreConfig {
         shards: section.count("shards", 1..=256),
         command_timeout: section.span("command_timeout", Duration::from_millis(100)..=secs(30)),
         connections: section.count("connections", 1..=64),
+        tls_ca: section.text("tls_ca_file", ca_file).flatten(),
+        allow_volatile: section.flag("allow_volatile"),
     };
     if !config.shards.is_power_of_two() {
         section.refuse("shards", "must be a power of two from 1 to 256");
     }
     config
+}
+
+fn ca_file(path: &str) -> Result<Option<String>, String> {
+    if path == "off" {
+        return Ok(None);
+    }
+    let size = std::fs::metadata(path).map_err(|error| format!("names a file that cannot be read: {error}"))?.len();
+    if size > SECRET_FILE_BYTES_MAX {
+        return Err(format!("names a file of more than {SECRET_FILE_BYTES_MAX} bytes"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
+    if text.contains("-----BEGIN CERTIFICATE-----") { Ok(Some(text)) } else { Err("names a file without a PEM certificate".to_owned()) }
 }
 
 fn url_from_file(section: &mut Section<'_>) -> Option<StoreUrl> {

@@ -72,6 +72,8 @@ impl Place {
             Self::Redis(url) => {
                 let settings = RedisSettings {
                     url: url.clone(),
+                    tls_ca: None,
+                    allow_volatile: false,
                     shards,
                     command_timeout: Duration::from_secs(10),
                     connections: 2,
