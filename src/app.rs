@@ -78,7 +78,7 @@ impl App {
         let settings = DispatchSettings {
             lease: config.delivery.lease,
             start_within: config.delivery.start_within,
-            concurrency: config.delivery.concurrency,
+            disable_after: config.delivery.disable_after,
             keep: config.delivery.keep,
         };
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&engine), settings));

@@ -118,8 +118,8 @@ pub struct DeliveryConfig {
     pub lease: Duration,
     /// How long after its last look at the cart a send may still start.
     pub start_within: Duration,
-    /// Sends at a time to one endpoint.
-    pub concurrency: usize,
+    /// After how long of nothing but failure an endpoint is disabled; `None`: never.
+    pub disable_after: Option<Duration>,
     /// How long deliveries that have ended stay readable.
     pub keep: Duration,
 }
@@ -155,6 +155,8 @@ pub struct EndpointConfig {
     pub events: EventSet,
     /// Bound on one whole attempt: name, connection, request and answer.
     pub timeout: Duration,
+    /// Sends on their way at a time, at most.
+    pub concurrency: usize,
     /// Sends a second at most; `None` is unlimited.
     pub rate_limit: Option<u32>,
     pub disabled: bool,

@@ -19,6 +19,7 @@
 //! Read next: `domain/cart.rs`, then `domain/decide.rs`.
 
 mod attribution;
+mod breaker;
 mod cart;
 mod content;
 mod decide;
@@ -40,6 +41,7 @@ mod signal;
 mod time;
 
 pub use attribution::Attribution;
+pub use breaker::{Breaker, is_failure};
 pub use cart::{Abandonment, Cart, NextStep, ReminderMark, Stage, StageSet, State, StateName};
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};

@@ -4,21 +4,24 @@
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
 
 mod dispatcher;
+mod endpoints;
 mod identity;
 mod inbox;
+mod lane;
 mod observed;
 mod orders;
 mod policies;
 mod pulse;
 mod scheduler;
 
-pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher};
+pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready};
 pub use inbox::{Engine, Once, WriteError};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};

@@ -3,14 +3,17 @@
 //! Labels come from closed enums and the configuration only, so cardinality is bounded by both. Each metric is described
 //! in `docs/metrics.md`. Never here: personal data, ids of carts.
 
+mod maker;
+
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, process_collector::ProcessCollector,
+    Encoder, Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, process_collector::ProcessCollector,
 };
 
-use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId};
+use self::maker::Maker;
+use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
 
 const FAST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -36,6 +39,7 @@ pub struct Metrics {
     attempts: IntCounterVec,
     attempt_seconds: HistogramVec,
     delivery_lag: HistogramVec,
+    endpoint_disabled: IntCounterVec,
     endpoint_up: IntGaugeVec,
     outbox: IntGaugeVec,
     dead: IntGaugeVec,
@@ -48,51 +52,6 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     reload_ok: IntGauge,
-}
-
-/// Registers metrics under our prefix; a clash is a mistake in this file.
-struct Maker {
-    registry: Registry,
-}
-
-impl Maker {
-    fn add(&self, collector: impl prometheus::core::Collector + 'static) {
-        self.registry.register(Box::new(collector)).expect("metric names in this file are distinct and valid");
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let made = IntCounterVec::new(Opts::new(format!("cartwake_{name}"), help), labels);
-        let made = made.expect("metric options in this file are valid");
-        self.add(made.clone());
-        made
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        let made = IntGaugeVec::new(Opts::new(format!("cartwake_{name}"), help), labels);
-        let made = made.expect("metric options in this file are valid");
-        self.add(made.clone());
-        made
-    }
-
-    fn values(&self, name: &str, help: &str) -> GaugeVec {
-        let made = GaugeVec::new(Opts::new(format!("cartwake_{name}"), help), &[]);
-        let made = made.expect("metric options in this file are valid");
-        self.add(made.clone());
-        made
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Gauge {
-        let made = Gauge::new(format!("cartwake_{name}"), help).expect("metric options in this file are valid");
-        self.add(made.clone());
-        made
-    }
-
-    fn seconds(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
-        let options = HistogramOpts::new(format!("cartwake_{name}"), help).buckets(buckets.to_vec());
-        let made = HistogramVec::new(options, labels).expect("metric options in this file are valid");
-        self.add(made.clone());
-        made
-    }
 }
 
 impl Metrics {
@@ -186,6 +145,11 @@ impl Metrics {
                 FAST,
             ),
             delivery_lag: make.seconds("delivery_lag_seconds", "From due to sent.", &[], LAG),
+            endpoint_disabled: make.counters(
+                "endpoint_disabled_total",
+                "Endpoints that were disabled because they said that they are gone, or did nothing but fail.",
+                &["shop", "endpoint", "why"],
+            ),
             endpoint_up: make.gauges(
                 "endpoint_up",
                 "Whether an endpoint is sent to: 0 while paused.",
@@ -300,6 +264,11 @@ impl Metrics {
     }
 
     /// Whether an endpoint is sent to.
+    pub fn endpoint_disabled(&self, shop: &ShopId, endpoint: &EndpointName, why: Why) {
+        self.endpoint_disabled.with_label_values(&[shop.as_str(), endpoint.as_str(), why.as_str()]).inc();
+    }
+
+    /// Whether it is sent to.
     pub fn endpoint_up(&self, shop: &ShopId, endpoint: &EndpointName, up: bool) {
         self.endpoint_up.with_label_values(&[shop.as_str(), endpoint.as_str()]).set(i64::from(up));
     }

@@ -14,6 +14,7 @@ pub mod record;
 pub mod redis;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use thiserror::Error;
 
 use crate::domain::{
@@ -161,12 +162,35 @@ pub struct Lane {
     pub endpoint: EndpointName,
 }
 
+/// Where in its lane a delivery waits: fresh ones are not held up by those that failed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// For its first attempt.
+    First,
+    /// For another one.
+    Again,
+}
+
+impl Queue {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::First, Self::Again];
+
+    /// How many of `limit` places each gets: a quarter is for repeats, the rest for first attempts, and neither leaves a
+    /// place empty that the other could use.
+    #[must_use]
+    pub fn places(first: usize, again: usize, limit: usize) -> (usize, usize) {
+        let again = again.min((limit / 4).max(limit.saturating_sub(first)));
+        (first.min(limit - again), again)
+    }
+}
+
 /// The right to look at a delivery until `until`; worth nothing once somebody else claimed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     pub lane: Lane,
     pub delivery: DeliveryId,
     pub cart: CartId,
+    pub queue: Queue,
     pub until: Moment,
 }
 
@@ -264,6 +288,14 @@ pub trait Store: Send + Sync + 'static {
     async fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> StoreResult<Loaded<Cart>>;
     /// See [`Commit`].
     async fn commit(&self, commit: Commit<'_>) -> StoreResult<Committed>;
+    /// [`Store::load`] of several carts, in their order. Like each `…_all`: what is waited for is waited for once.
+    async fn load_all(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
+        join_all(carts.iter().map(|(shop, id)| self.load(shop, id, None))).await
+    }
+    /// [`Store::commit`] of several carts, in their order. Each is one atomic write; together they are not.
+    async fn commit_all(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        join_all(commits.into_iter().map(|commit| self.commit(commit))).await
+    }
     /// When the last begun reminder of this cart is over, if one is in flight.
     async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>>;
 
@@ -280,6 +312,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreResult<Person>;
     /// What these identifiers are known for, as of `now`.
     async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person>;
+    /// [`Store::person`] of several, in their order.
+    async fn person_all(&self, asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Vec<StoreResult<Person>> {
+        join_all(asked.iter().map(|(shop, hashes)| self.person(shop, hashes, now))).await
+    }
     /// Leaves a purchase on each identifier; replaces an earlier mark of the same order, but never a paid one by one on
     /// its way.
     async fn mark(
@@ -304,15 +340,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every lane that ever had a delivery.
     async fn lanes(&self) -> StoreResult<Vec<Lane>>;
-    /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first.
+    /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first within each [`Queue`]; how the
+    /// two share the limit is [`Queue::places`].
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>>;
     /// Renews the lease at the moment of sending and gives what is to be sent; `None`: the claim is no longer ours.
     /// From here to the settlement, or `until`, the cart counts as having a send in flight when it is a reminder.
     async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>>;
+    /// [`Store::begin`] of several, in their order.
+    async fn begin_all(&self, claims: &[Claim], now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
+        join_all(claims.iter().map(|claim| self.begin(claim, now, until))).await
+    }
     /// Gives a claim back without an attempt: due again at `due_at`.
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled>;
     /// Records an attempt or an end: `delivery.status` says which, `delivery.due_at` when a pending one is due again.
     async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled>;
+    /// [`Store::settle`] of several, in their order.
+    async fn settle_all(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
+        join_all(settlements.into_iter().map(|settlement| self.settle(settlement))).await
+    }
     /// The earliest due moment in a lane.
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>>;
 
@@ -322,6 +367,13 @@ pub trait Store: Send + Sync + 'static {
     async fn resume(&self, lane: &Lane) -> StoreResult<()>;
     /// Every stopped endpoint.
     async fn paused(&self) -> StoreResult<Vec<Pause>>;
+
+    /// Notes that an endpoint fails since then; an earlier note stays.
+    async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()>;
+    /// Notes that it works again.
+    async fn note_working(&self, lane: &Lane) -> StoreResult<()>;
+    /// Every endpoint that did nothing but fail, and since when.
+    async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>>;
 
     /// Carts in the order of their next wake, shard by shard; one that moves meanwhile may come twice or not at all.
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page>;

@@ -30,6 +30,7 @@ fn endpoint_policy(shop: &ShopConfig, endpoint: &EndpointConfig) -> Result<Endpo
         url: endpoint.url.clone(),
         secrets: endpoint.secrets.clone(),
         timeout: endpoint.timeout,
+        concurrency: endpoint.concurrency,
         rate_limit: endpoint.rate_limit,
         disabled: endpoint.disabled,
         thin: endpoint.thin,

@@ -30,7 +30,10 @@ pub fn effective(config: &Config) -> String {
     page.table("[delivery]");
     page.span("lease", config.delivery.lease);
     page.span("start_within", config.delivery.start_within);
-    page.count("concurrency", config.delivery.concurrency);
+    match config.delivery.disable_after {
+        Some(span) => page.span("disable_after", span),
+        None => page.set("disable_after", "off"),
+    }
     page.span("keep", config.delivery.keep);
     page.table("[telemetry]");
     page.set("log_format", if config.telemetry.log_json { "json" } else { "text" });
@@ -127,6 +130,7 @@ fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
     page.set("secrets", vec![HIDDEN; endpoint.secrets.len()]);
     page.texts("events", &events);
     page.span("timeout", endpoint.timeout);
+    page.count("concurrency", endpoint.concurrency);
     match endpoint.rate_limit {
         Some(limit) => page.set("rate_limit", i64::from(limit)),
         None => page.set("rate_limit", "off"),

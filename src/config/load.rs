@@ -142,7 +142,11 @@ fn ca_file(path: &str) -> Result<Option<String>, String> {
         return Err(format!("names a file of more than {SECRET_FILE_BYTES_MAX} bytes"));
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
-    if text.contains("-----BEGIN CERTIFICATE-----") { Ok(Some(text)) } else { Err("names a file without a PEM certificate".to_owned()) }
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        Ok(Some(text))
+    } else {
+        Err("names a file without a PEM certificate".to_owned())
+    }
 }
 
 fn url_from_file(section: &mut Section<'_>) -> Option<StoreUrl> {
@@ -164,7 +168,7 @@ fn delivery(section: &mut Section<'_>) -> DeliveryConfig {
     DeliveryConfig {
         lease: section.span("lease", secs(5)..=Duration::from_mins(10)),
         start_within: section.span("start_within", Duration::from_millis(100)..=secs(10)),
-        concurrency: section.count("concurrency", 1..=1024),
+        disable_after: section.span_or_off("disable_after", Duration::from_mins(1)..=Duration::from_hours(90 * 24)),
         keep: section.span("keep", Duration::from_hours(1)..=Duration::from_hours(90 * 24)),
     }
 }

@@ -223,6 +223,7 @@ fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> En
         secrets: secrets(section),
         events: events(section),
         timeout: section.span("timeout", SECOND..=30 * SECOND),
+        concurrency: section.count("concurrency", 1..=1024),
         rate_limit: section.count_or_off("rate_limit", 1..=10_000),
         disabled: section.flag("disabled"),
         thin: section.word("payload", &[("full", false), ("thin", true)]).unwrap_or(false),

@@ -90,6 +90,8 @@ named! {
         RetriesExhausted = "retries_exhausted",
         /// What is personal alone would be more than a webhook may hold.
         PayloadTooLarge = "payload_too_large",
+        /// The endpoint did nothing but fail for as long as the configuration bears.
+        EndpointFailing = "endpoint_failing",
     }
 }
 

@@ -1,24 +1,25 @@
 //! Deliveries that are due: claim, begin, look once more, send, settle. One lane for each endpoint.
 //!
 //! Nothing here decides: whether to send is `domain::before_send`, what follows is `domain::after_attempt`. A process
-//! that dies at any point leaves a lease behind, and the delivery falls due again by itself.
+//! that dies at any point leaves a lease behind, and the delivery falls due again by itself. Read next: `engine/lane.rs`,
+//! the loop around it, and `engine/endpoints.rs`.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, OutcomeName, Person, Verdict, Vetting, Why};
-use crate::store::{Begun, Claim, Lane, Pause, Settled, Settlement, StoreError, StoreResult};
+use crate::domain::{self, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
+use crate::store::{BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreError, StoreResult};
 use crate::webhook::{Message, payload};
 
 /// How much longer a send's lease is than its deadline: time to settle.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
-/// How long a delivery to a paused endpoint waits before it is looked at again.
-const PAUSED_WAIT: Duration = Duration::from_secs(60);
+/// How long a delivery waits whose record cannot be read: a newer version may be able to.
+const SET_ASIDE: Duration = Duration::from_secs(600);
 /// How long a delivery waits that we were too slow to start: a slow store is not helped by more haste.
 const TOO_SLOW_WAIT: Duration = Duration::from_secs(1);
 /// Waits between tries to record an attempt that was made.
@@ -38,6 +39,65 @@ pub enum Dispatched {
     Lost,
 }
 
+/// What a look at a claim came to.
+pub enum Looked {
+    /// To be sent now.
+    Ready(Box<Ready>),
+    /// Not to be sent, and that is recorded.
+    Done(Dispatched),
+}
+
+/// A delivery that may be sent, for as long as [`Dispatcher::start`] says so.
+pub struct Ready {
+    pub claim: Claim,
+    pub delivery: Delivery,
+    pub endpoint: Arc<EndpointPolicy>,
+    /// What is signed and sent.
+    pub body: Vec<u8>,
+    begun_at: Moment,
+}
+
+impl Ready {
+    /// The POST to make.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message {
+            url: &self.endpoint.url,
+            id: self.delivery.id.as_str(),
+            secrets: &self.endpoint.secrets,
+            body: self.body.clone(),
+            timeout: self.endpoint.timeout,
+        }
+    }
+}
+
+/// What is known of a delivery that has begun.
+enum Vetted {
+    Ready(Box<Ready>),
+    /// It ends here.
+    Ended(Conclusion),
+    /// To be looked at again then.
+    Later(Claim, Moment),
+    Failed(StoreError),
+}
+
+/// A verdict on its way into the store.
+struct Conclusion {
+    claim: Claim,
+    delivery: Delivery,
+    verdict: Verdict,
+    facts: Vec<Fact>,
+    tallies: Vec<Tally>,
+    keep_until: Moment,
+}
+
+impl Conclusion {
+    fn settlement(&self) -> Settlement<'_> {
+        let Self { claim, delivery, tallies, keep_until, .. } = self;
+        Settlement { claim, delivery, keep_until: *keep_until, tallies }
+    }
+}
+
 /// How deliveries are handled, from the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct DispatchSettings {
@@ -45,8 +105,8 @@ pub struct DispatchSettings {
     pub lease: Duration,
     /// How long after its last look at the cart a send may still start.
     pub start_within: Duration,
-    /// Sends at a time in one lane.
-    pub concurrency: usize,
+    /// After how long of nothing but failure an endpoint is disabled.
+    pub disable_after: Option<Duration>,
     /// How long deliveries that have ended stay readable.
     pub keep: Duration,
 }
@@ -55,31 +115,14 @@ pub struct DispatchSettings {
 pub struct Dispatcher {
     pub(super) engine: Arc<Engine>,
     pub(super) settings: DispatchSettings,
-    paused: RwLock<HashSet<Lane>>,
+    pub(super) stopped: Stopped,
 }
 
 impl Dispatcher {
     /// A dispatcher that knows of no paused endpoint until [`Dispatcher::refresh`].
     #[must_use]
     pub fn new(engine: Arc<Engine>, settings: DispatchSettings) -> Self {
-        Self { engine, settings, paused: RwLock::default() }
-    }
-
-    /// Learns which endpoints are paused, and gives every lane there is: configured now, or with something left in it.
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
-        let paused: HashSet<Lane> = self.engine.store.paused().await?.into_iter().map(|p| p.lane).collect();
-        let policies = self.engine.policies();
-        let mut lanes: BTreeSet<Lane> = self.engine.store.lanes().await?.into_iter().collect();
-        lanes.extend(policies.lanes());
-        for lane in policies.lanes() {
-            let up = !paused.contains(&lane) && policies.endpoint(&lane).is_some_and(|e| !e.disabled);
-            self.engine.metrics.endpoint_up(&lane.shop, &lane.endpoint, up);
-        }
-        *self.paused.write().unwrap_or_else(PoisonError::into_inner) = paused;
-        Ok(lanes)
+        Self { engine, settings, stopped: Stopped::default() }
     }
 
     /// Handles everything that is due now in every lane. For tests and the demo; servers run lanes side by side.
@@ -90,161 +133,229 @@ impl Dispatcher {
         let mut done = Vec::new();
         for lane in self.refresh().await? {
             loop {
-                let claims = self.claim(&lane, self.settings.concurrency).await?;
+                let claims = self.claim(&lane, BATCH_MAX).await?;
                 if claims.is_empty() {
                     break;
                 }
-                for claim in claims {
-                    done.push(self.handle(claim).await?);
+                for claim in &claims {
+                    done.extend(self.handle(claim).await?);
+                }
+                if self.is_stopped(&lane) {
+                    // What waits there is still due.
+                    break;
                 }
             }
         }
         Ok(done)
     }
 
-    pub(super) async fn claim(&self, lane: &Lane, limit: usize) -> StoreResult<Vec<Claim>> {
+    /// Handles one claim to its end.
+    async fn handle(&self, claim: &Claim) -> StoreResult<Vec<Dispatched>> {
+        let mut done = Vec::new();
+        for looked in self.look(&claim.lane, std::slice::from_ref(claim)).await {
+            match looked? {
+                Looked::Done(dispatched) => done.push(dispatched),
+                Looked::Ready(ready) => match self.post(&ready).await {
+                    None => done.push(self.give_back(*ready).await?),
+                    Some(outcome) => {
+                        for dispatched in self.finish(vec![(*ready, outcome)]).await {
+                            done.push(dispatched?);
+                        }
+                    }
+                },
+            }
+        }
+        Ok(done)
+    }
+
+    /// Leases what is due in a lane.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn claim(&self, lane: &Lane, limit: usize) -> StoreResult<Vec<Claim>> {
         let now = self.engine.clock.now();
         self.engine.store.claim(lane, now, limit, now.plus(self.settings.lease)).await
     }
 
-    /// Handles one claim to its end.
-    pub(super) async fn handle(&self, claim: Claim) -> StoreResult<Dispatched> {
+    /// Begins claimed deliveries of one lane and decides, by everything known now, which of them go out.
+    pub async fn look(&self, lane: &Lane, claims: &[Claim]) -> Vec<StoreResult<Looked>> {
         let policies = self.engine.policies();
-        let endpoint = policies.endpoint(&claim.lane);
+        let endpoint = policies.endpoint(lane);
         let now = self.engine.clock.now();
         // The lease covers the latest start, the longest attempt and its record: an order that sees no send in flight after
         // it can rely on that.
         let span = endpoint.map_or(SETTLE_WITHIN, |e| self.settings.start_within + e.timeout + SETTLE_WITHIN);
-        let begun = match self.engine.store.begin(&claim, now, now.plus(span)).await {
-            Err(StoreError::Corrupt { what }) => {
-                error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
-                return self.set_aside(claim, now, span).await;
+        let begun = self.engine.store.begin_all(claims, now, now.plus(span)).await;
+        let mut looked = Vec::with_capacity(claims.len());
+        let mut ours = Vec::with_capacity(claims.len());
+        for (claim, begun) in claims.iter().zip(begun) {
+            match begun {
+                Ok(Some(begun)) => ours.push(begun),
+                Ok(None) => looked.push(Ok(Looked::Done(Dispatched::Lost))),
+                Err(StoreError::Corrupt { what }) => {
+                    error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
+                    looked.push(self.set_aside(claim.clone(), now, span).await.map(Looked::Done));
+                }
+                Err(error) => looked.push(Err(error)),
             }
-            other => other?,
+        }
+        let persons = self.persons(&ours, now).await;
+        let mut ended = Vec::new();
+        for (begun, person) in ours.into_iter().zip(persons) {
+            let vetted = match person {
+                Ok(person) => self.vet(begun, endpoint, &person, now),
+                Err(error) => Vetted::Failed(error),
+            };
+            match vetted {
+                Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
+                Vetted::Ended(conclusion) => ended.push(conclusion),
+                Vetted::Later(claim, until) => looked.push(self.release(&claim, until).await.map(Looked::Done)),
+                Vetted::Failed(error) => looked.push(Err(error)),
+            }
+        }
+        looked.extend(self.settle(ended).await.into_iter().map(|settled| settled.map(Looked::Done)));
+        looked
+    }
+
+    /// Marks are read after the sends have begun: an order that is not seen here will see the send.
+    async fn persons(&self, begun: &[Begun], now: Moment) -> Vec<StoreResult<Person>> {
+        let hashes = |begun: &Begun| match &begun.cart {
+            Some(cart) if begun.delivery.is_reminder() => {
+                self.engine.identity.hashes(&cart.shop, &cart.content.shopper)
+            }
+            _ => Vec::new(),
         };
-        let Some(Begun { claim, delivery, cart }) = begun else { return Ok(Dispatched::Lost) };
+        let asked: Vec<_> = begun.iter().map(|begun| (&begun.claim.lane.shop, hashes(begun))).collect();
+        if asked.iter().all(|(_, hashes)| hashes.is_empty()) {
+            return asked.iter().map(|_| Ok(Person::nobody())).collect();
+        }
+        self.engine.store.person_all(&asked, now).await
+    }
+
+    fn vet(&self, begun: Begun, endpoint: Option<&Arc<EndpointPolicy>>, person: &Person, now: Moment) -> Vetted {
+        let Begun { claim, delivery, cart } = begun;
+        let suppressed = |claim, delivery, why| self.conclusion(claim, delivery, Verdict::Suppressed(why), Vec::new());
         let Some(endpoint) = endpoint else {
-            return self.conclude(&claim, delivery, Verdict::Suppressed(Why::EndpointRemoved)).await;
+            return Vetted::Ended(suppressed(claim, delivery, Why::EndpointRemoved));
         };
-        let person = self.person(&delivery, cart.as_ref(), now).await?;
-        match domain::before_send(&delivery, cart.as_ref(), &person, now) {
-            Vetting::Suppress(why) => self.conclude(&claim, delivery, Verdict::Suppressed(why)).await,
-            Vetting::Defer { until, .. } => self.release(&claim, until).await,
+        match domain::before_send(&delivery, cart.as_ref(), person, now) {
+            Vetting::Suppress(why) => Vetted::Ended(suppressed(claim, delivery, why)),
+            Vetting::Defer { until, .. } => Vetted::Later(claim, until),
             Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
-                let until = now.plus(PAUSED_WAIT).min(delivery.send_not_after.plus(Duration::from_millis(1)));
-                self.release(&claim, until).await
+                // Still due, so that it goes out at once when the endpoint is started again.
+                Vetted::Later(claim, delivery.due_at.min(now))
             }
-            Vetting::Proceed => match cart {
-                Some(cart) => self.attempt(&claim, delivery, &cart, endpoint, now).await,
-                None => self.conclude(&claim, delivery, Verdict::Suppressed(Why::Erased)).await,
+            Vetting::Proceed => match cart.map(|cart| payload::render(&delivery, &cart, endpoint.thin)) {
+                None => Vetted::Ended(suppressed(claim, delivery, Why::Erased)),
+                Some(Err(_)) => {
+                    Vetted::Ended(self.conclusion(claim, delivery, Verdict::Dead(Why::PayloadTooLarge), Vec::new()))
+                }
+                Some(Ok(body)) => {
+                    let endpoint = Arc::clone(endpoint);
+                    Vetted::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now }))
+                }
             },
         }
     }
 
-    /// Marks are read after the send has begun: an order that is not seen here will see the send.
-    async fn person(&self, delivery: &Delivery, cart: Option<&Cart>, now: Moment) -> StoreResult<Person> {
-        match cart {
-            Some(cart) if delivery.is_reminder() => self.engine.person_of(&delivery.shop, cart, now).await,
-            _ => Ok(Person::nobody()),
-        }
+    /// Makes the POST of a delivery, unless it is too late to start it.
+    pub(super) async fn post(&self, ready: &Ready) -> Option<Outcome> {
+        let now = self.start(ready)?;
+        Some(ready.endpoint.sender.send(ready.message(), now).await)
     }
 
-    async fn attempt(
-        &self,
-        claim: &Claim,
-        mut delivery: Delivery,
-        cart: &Cart,
-        endpoint: &EndpointPolicy,
-        begun_at: Moment,
-    ) -> StoreResult<Dispatched> {
-        let Ok(body) = payload::render(&delivery, cart, endpoint.thin) else {
-            return self.conclude(claim, delivery, Verdict::Dead(Why::PayloadTooLarge)).await;
-        };
+    /// When the POST of this delivery starts: now, or never when what we know of the cart is too old to start writing on.
+    #[must_use]
+    pub fn start(&self, ready: &Ready) -> Option<Moment> {
         let now = self.engine.clock.now();
-        if now.since(begun_at) > self.settings.start_within {
-            // What we know of the cart is too old to start writing on; look again.
-            return self.release(claim, now.plus(TOO_SLOW_WAIT)).await;
+        if now.since(ready.begun_at) > self.settings.start_within {
+            return None;
         }
-        self.engine.metrics.sending(now.since(delivery.due_at));
-        let message = Message {
-            url: &endpoint.url,
-            id: delivery.id.as_str(),
-            secrets: &endpoint.secrets,
-            body,
-            timeout: endpoint.timeout,
-        };
-        let outcome = endpoint.sender.send(message, now).await;
-        let now = self.engine.clock.now();
-        let verdict = domain::after_attempt(&delivery, &outcome, now);
-        delivery.note(&outcome, now);
-        self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
-        log_attempt(&delivery, &outcome, verdict);
-        if outcome.name == OutcomeName::Gone {
-            self.stop_endpoint(&claim.lane, now).await?;
+        self.engine.metrics.sending(now.since(ready.delivery.due_at));
+        Some(now)
+    }
+
+    /// Gives back what was not started in time, to be looked at again.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; the lease then runs out.
+    pub async fn give_back(&self, ready: Ready) -> StoreResult<Dispatched> {
+        self.release(&ready.claim, self.engine.clock.now().plus(TOO_SLOW_WAIT)).await
+    }
+
+    /// Records what attempts came to, and what follows from it.
+    pub async fn finish(&self, attempts: Vec<(Ready, Outcome)>) -> Vec<StoreResult<Dispatched>> {
+        let mut conclusions = Vec::with_capacity(attempts.len());
+        for (ready, outcome) in attempts {
+            let Ready { claim, mut delivery, .. } = ready;
+            let now = self.engine.clock.now();
+            let verdict = domain::after_attempt(&delivery, &outcome, now);
+            delivery.note(&outcome, now);
+            self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
+            log_attempt(&delivery, &outcome, verdict);
+            if let Err(error) = self.watch_health(&claim.lane, outcome.name, now).await {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an endpoint's health could not be recorded; with its next"
+                );
+            }
+            let made = Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name };
+            conclusions.push(self.conclusion(claim, delivery, verdict, vec![made]));
         }
-        let made = Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name };
-        self.settle(claim, delivery, verdict, vec![made]).await
+        self.settle(conclusions).await
     }
 
-    /// The endpoint said 410: it is paused, loudly, until somebody resumes it.
-    async fn stop_endpoint(&self, lane: &Lane, now: Moment) -> StoreResult<()> {
-        warn!(shop = %lane.shop, endpoint = %lane.endpoint, "endpoint answered 410 Gone and is paused until it is resumed");
-        self.paused.write().unwrap_or_else(PoisonError::into_inner).insert(lane.clone());
-        self.engine.metrics.endpoint_up(&lane.shop, &lane.endpoint, false);
-        self.engine.store.pause(&Pause { lane: lane.clone(), why: Why::EndpointGone, since: now }).await
-    }
-
-    fn is_paused(&self, lane: &Lane) -> bool {
-        self.paused.read().unwrap_or_else(PoisonError::into_inner).contains(lane)
-    }
-
-    async fn conclude(&self, claim: &Claim, delivery: Delivery, verdict: Verdict) -> StoreResult<Dispatched> {
-        self.settle(claim, delivery, verdict, Vec::new()).await
-    }
-
-    /// Records a verdict. An attempt was perhaps made, so a store that stumbles is asked again; when it stays down, the
-    /// lease runs out and the same id is sent again.
-    async fn settle(
-        &self,
-        claim: &Claim,
-        mut delivery: Delivery,
-        verdict: Verdict,
-        mut facts: Vec<Fact>,
-    ) -> StoreResult<Dispatched> {
+    fn conclusion(&self, claim: Claim, mut delivery: Delivery, verdict: Verdict, mut facts: Vec<Fact>) -> Conclusion {
         let now = self.engine.clock.now();
         facts.extend(delivery.conclude(verdict));
         let tallies = domain::tallies(&facts, now.day());
-        let keep_until = now.plus(self.settings.keep);
-        let mut last = None;
-        for wait in SETTLE_TRIES {
-            tokio::time::sleep(wait).await;
-            let settlement = Settlement { claim, delivery: &delivery, keep_until, tallies: &tallies };
-            match self.engine.store.settle(settlement).await {
-                Ok(Settled::Done) => {
-                    self.engine.publish(&delivery.shop, &delivery.cart, &facts);
-                    return Ok(match verdict {
-                        Verdict::Suppressed(why) => Dispatched::Suppressed(why),
-                        Verdict::Delivered | Verdict::RetryAt(_) | Verdict::Dead(_) => Dispatched::Attempted(verdict),
-                    });
-                }
-                Ok(Settled::Lost) => return Ok(Dispatched::Lost),
-                Err(error) => last = Some(error),
+        Conclusion { claim, delivery, verdict, facts, tallies, keep_until: now.plus(self.settings.keep) }
+    }
+
+    /// Records conclusions. Attempts were perhaps made, so a store that stumbles is asked again; when it stays down, the
+    /// lease runs out and the same id is sent again.
+    async fn settle(&self, mut left: Vec<Conclusion>) -> Vec<StoreResult<Dispatched>> {
+        let mut done = Vec::with_capacity(left.len());
+        for (n, wait) in SETTLE_TRIES.into_iter().enumerate() {
+            if left.is_empty() {
+                break;
             }
+            tokio::time::sleep(wait).await;
+            let settled = self.engine.store.settle_all(left.iter().map(Conclusion::settlement).collect()).await;
+            let mut failed = Vec::new();
+            for (conclusion, settled) in left.into_iter().zip(settled) {
+                match settled {
+                    Ok(Settled::Done) => done.push(Ok(self.became_true(&conclusion))),
+                    Ok(Settled::Lost) => done.push(Ok(Dispatched::Lost)),
+                    Err(error) if n + 1 == SETTLE_TRIES.len() => done.push(Err(error)),
+                    Err(_) => failed.push(conclusion),
+                }
+            }
+            left = failed;
         }
-        Err(last.unwrap_or(StoreError::Corrupt { what: "delivery" }))
+        done
+    }
+
+    fn became_true(&self, conclusion: &Conclusion) -> Dispatched {
+        let Conclusion { delivery, verdict, facts, .. } = conclusion;
+        self.engine.publish(&delivery.shop, &delivery.cart, facts);
+        match *verdict {
+            Verdict::Suppressed(why) => Dispatched::Suppressed(why),
+            Verdict::Delivered | Verdict::RetryAt(_) | Verdict::Dead(_) => Dispatched::Attempted(*verdict),
+        }
     }
 
     /// A store may or may not have renewed the lease before it found that it cannot read what is behind it.
     async fn set_aside(&self, claim: Claim, now: Moment, span: Duration) -> StoreResult<Dispatched> {
         let renewed = Claim { until: now.plus(span), ..claim.clone() };
-        let released = self.release(&renewed, now.plus(PAUSED_WAIT)).await?;
+        let released = self.release(&renewed, now.plus(SET_ASIDE)).await?;
         if released == Dispatched::Lost {
-            return self.release(&claim, now.plus(PAUSED_WAIT)).await;
+            return self.release(&claim, now.plus(SET_ASIDE)).await;
         }
         Ok(released)
     }
 
-    async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Dispatched> {
+    pub(super) async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Dispatched> {
         Ok(match self.engine.store.release(claim, due_at).await? {
             Settled::Done => Dispatched::Released,
             Settled::Lost => Dispatched::Lost,

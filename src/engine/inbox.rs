@@ -123,6 +123,8 @@ impl Engine {
     /// Replaces every policy at once.
     pub fn set_policies(&self, policies: Policies) {
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
+        // An endpoint that was switched on again has a backlog.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
     }
 
     /// The policies in force.
@@ -225,15 +227,20 @@ impl Engine {
         };
         let committed = self.store.commit(commit).await?;
         if matches!(committed, Committed::Done { .. }) {
-            self.publish(shop, id, &decision.facts);
-            for delivery in &decision.outbox {
-                self.nudge(&Lane { shop: shop.clone(), endpoint: delivery.endpoint.clone() });
-            }
-            if decision.cart.is_some() {
-                self.wake_by(decision.receipt.next_wake_at);
-            }
+            self.became_true(shop, id, decision);
         }
         Ok(committed)
+    }
+
+    /// What follows from a decision that is stored now.
+    pub(super) fn became_true(&self, shop: &ShopId, id: &CartId, decision: &Decision) {
+        self.publish(shop, id, &decision.facts);
+        for delivery in &decision.outbox {
+            self.nudge(&Lane { shop: shop.clone(), endpoint: delivery.endpoint.clone() });
+        }
+        if decision.cart.is_some() {
+            self.wake_by(decision.receipt.next_wake_at);
+        }
     }
 
     /// Facts that are true now, for whoever watches.

@@ -40,11 +40,30 @@ impl Observed {
         }
         result
     }
+
+    async fn timed_all<T>(
+        &self,
+        op: &str,
+        call: impl Future<Output = Vec<StoreResult<T>>> + Send,
+    ) -> Vec<StoreResult<T>> {
+        #[expect(clippy::disallowed_methods, reason = "measures a call; nothing is decided by it")]
+        let started = Instant::now();
+        let results = call.await;
+        self.metrics.store_call(op, started.elapsed());
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.metrics.store_error(op, error);
+        }
+        results
+    }
 }
 
 /// Passes each call on, under its own name.
 macro_rules! observe {
-    ($($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)+) => {
+    (
+        $($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)+
+        --
+        $($all:ident($($part:ident: $part_kind:ty),*) -> $each:ty;)+
+    ) => {
         #[async_trait]
         impl Store for Observed {
             fn name(&self) -> &'static str {
@@ -57,6 +76,10 @@ macro_rules! observe {
 
             $(async fn $name(&self $(, $arg: $kind)*) -> StoreResult<$out> {
                 self.timed(stringify!($name), self.inner.$name($($arg),*)).await
+            })+
+
+            $(async fn $all(&self $(, $part: $part_kind)*) -> Vec<StoreResult<$each>> {
+                self.timed_all(stringify!($all), self.inner.$all($($part),*)).await
             })+
         }
     };
@@ -85,6 +108,9 @@ observe! {
     pause(pause: &Pause) -> ();
     resume(lane: &Lane) -> ();
     paused() -> Vec<Pause>;
+    note_failing(lane: &Lane, since: Moment) -> ();
+    note_working(lane: &Lane) -> ();
+    failing() -> Vec<(Lane, Moment)>;
     list_carts(cursor: Option<&str>, limit: usize) -> Page;
     delivery(shop: &ShopId, cart: &CartId, id: &DeliveryId) -> Option<Delivery>;
     tallies(shop: &ShopId, from: Day, to: Day) -> Vec<(Day, TallyKey, i64)>;
@@ -93,4 +119,10 @@ observe! {
     check() -> Health;
     sweep(now: Moment) -> u64;
     flush() -> ();
+    --
+    load_all(carts: &[(ShopId, CartId)]) -> Loaded<Cart>;
+    commit_all(commits: Vec<Commit<'_>>) -> Committed;
+    person_all(asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Person;
+    begin_all(claims: &[Claim], now: Moment, until: Moment) -> Option<Begun>;
+    settle_all(settlements: Vec<Settlement<'_>>) -> Settled;
 }

@@ -17,6 +17,8 @@ pub struct EndpointPolicy {
     pub secrets: Vec<Secret>,
     /// Bound on one whole attempt.
     pub timeout: Duration,
+    /// Sends on their way at a time, at most.
+    pub concurrency: usize,
     /// Sends a second at most.
     pub rate_limit: Option<u32>,
     /// Switched off by the configuration: what is due waits until it is stale.

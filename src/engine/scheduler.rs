@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
 use tracing::error;
 
 use super::inbox::Engine;
-use crate::domain::{self, CartId, Moment, Person, ShopId, State};
-use crate::store::{Commit, Committed, StoreError, StoreResult};
+use super::policies::ShopPolicy;
+use crate::domain::{self, Cart, CartId, Census, Decision, IdentifierHash, Moment, Person, ShopId, State, Tally};
+use crate::store::{Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
 
-/// How many due carts are decided at the same time.
-const AT_ONCE: usize = 32;
 /// When a cart that cannot be decided on is looked at again.
 const SET_ASIDE: Duration = Duration::from_secs(600);
 
@@ -53,11 +50,7 @@ impl Scheduler {
         if found == 0 {
             self.clear_at.store(now.millis(), Ordering::Relaxed);
         }
-        let decided = stream::iter(due)
-            .map(|(shop, id)| async move { self.wake(&shop, &id, now).await })
-            .buffer_unordered(AT_ONCE)
-            .fold(Ok(0), |sum: StoreResult<usize>, one| async move { Ok(sum? + usize::from(one?)) })
-            .await?;
+        let decided = self.wake_all(&due, now).await?;
         self.engine.metrics.scheduler_ran(now);
         Ok(Woken { found, decided })
     }
@@ -70,35 +63,80 @@ impl Scheduler {
         self.engine.store.next_wake().await
     }
 
-    /// True when this cart was decided by us.
-    async fn wake(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<bool> {
+    /// How many of these carts were decided by us.
+    async fn wake_all(&self, due: &[(ShopId, CartId)], now: Moment) -> StoreResult<usize> {
         let engine = &self.engine;
-        let loaded = match engine.store.load(shop, id, None).await {
+        let mut sleepers = Vec::with_capacity(due.len());
+        for ((shop, id), loaded) in due.iter().zip(engine.store.load_all(due).await) {
+            sleepers.extend(self.sleeper(shop, id, loaded, now).await?);
+        }
+        let asked: Vec<_> = sleepers.iter().map(|sleeper| (sleeper.shop, self.identifiers(sleeper))).collect();
+        let persons = engine.store.person_all(&asked, now).await;
+        let mut deeds = Vec::with_capacity(sleepers.len());
+        for (sleeper, person) in sleepers.into_iter().zip(persons) {
+            match person {
+                Ok(person) => deeds.extend(decide(sleeper, &person, now)),
+                Err(StoreError::Corrupt { what }) => self.set_aside(sleeper.shop, sleeper.id, what, now).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        let committed = engine.store.commit_all(deeds.iter().map(|deed| deed.commit(now)).collect()).await;
+        let mut decided = 0;
+        let mut failure = None;
+        for (deed, committed) in deeds.iter().zip(committed) {
+            match committed {
+                Ok(Committed::Done { .. }) => {
+                    engine.became_true(deed.shop, deed.id, &deed.decision);
+                    let could_be_known = deed.due_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
+                    engine.metrics.woke(engine.clock.now().since(could_be_known));
+                    decided += 1;
+                }
+                Ok(Committed::Duplicate(_) | Committed::Conflict) => engine.metrics.commit_conflict(),
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(decided), Err)
+    }
+
+    /// A cart that can be decided on; what cannot be is moved out of the way.
+    async fn sleeper<'a>(
+        &self,
+        shop: &'a ShopId,
+        id: &'a CartId,
+        loaded: StoreResult<Loaded<Cart>>,
+        now: Moment,
+    ) -> StoreResult<Option<Sleeper<'a>>> {
+        let loaded = match loaded {
             Err(StoreError::Corrupt { what }) => {
-                error!(shop = %shop, cart.id = %id, what, "a stored record cannot be read; set aside");
-                engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
-                return Ok(false);
+                self.set_aside(shop, id, what, now).await?;
+                return Ok(None);
             }
             other => other?,
         };
         let Some(stored) = loaded.record else {
             // The record went by its own expiry while no process ran for long: its wake goes too.
-            engine.store.commit(Commit::removal(shop, id, now)).await?;
-            return Ok(false);
+            self.engine.store.commit(Commit::removal(shop, id, now)).await?;
+            return Ok(None);
         };
-        let Ok(policy) = engine.shop(shop) else {
-            engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
-            return Ok(false);
+        let Ok(policy) = self.engine.shop(shop) else {
+            self.engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
+            return Ok(None);
         };
-        let person = match stored.value.state {
-            State::Active { .. } | State::Abandoned { .. } => match engine.person_of(shop, &stored.value, now).await {
-                Err(StoreError::Corrupt { what }) => {
-                    error!(shop = %shop, cart.id = %id, what, "a stored record cannot be read; set aside");
-                    engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
-                    return Ok(false);
-                }
-                other => other?,
-            },
+        Ok(Some(Sleeper { shop, id, stored, policy }))
+    }
+
+    async fn set_aside(&self, shop: &ShopId, id: &CartId, what: &'static str, now: Moment) -> StoreResult<()> {
+        error!(shop = %shop, cart.id = %id, what, "a stored record cannot be read; set aside");
+        self.engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await
+    }
+
+    /// What tells who the shopper is, where the decision could depend on it.
+    fn identifiers(&self, sleeper: &Sleeper<'_>) -> Vec<IdentifierHash> {
+        let cart = &sleeper.stored.value;
+        match cart.state {
+            State::Active { .. } | State::Abandoned { .. } => {
+                self.engine.identity.hashes(sleeper.shop, &cart.content.shopper)
+            }
             State::PaymentPending
             | State::Converted { .. }
             | State::Reverted
@@ -107,20 +145,51 @@ impl Scheduler {
             | State::Suppressed { .. }
             | State::MergedInto(_)
             | State::Expired
-            | State::Erased => Person::nobody(),
-        };
-        let wake_at = stored.value.next_wake();
-        let Some(decision) = domain::on_wake(stored.value, &person, now, &policy.program) else { return Ok(false) };
-        match engine.commit(shop, id, stored.version, &decision, None, now).await? {
-            Committed::Done { .. } => {
-                let could_be_known = wake_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
-                engine.metrics.woke(engine.clock.now().since(could_be_known));
-                Ok(true)
-            }
-            Committed::Duplicate(_) | Committed::Conflict => {
-                engine.metrics.commit_conflict();
-                Ok(false)
-            }
+            | State::Erased => Vec::new(),
         }
     }
+}
+
+/// A cart whose wake has come.
+struct Sleeper<'a> {
+    shop: &'a ShopId,
+    id: &'a CartId,
+    stored: Stored<Cart>,
+    policy: Arc<ShopPolicy>,
+}
+
+/// A decision on its way into the store.
+struct Deed<'a> {
+    shop: &'a ShopId,
+    id: &'a CartId,
+    expected: Version,
+    due_at: Moment,
+    decision: Decision,
+    tallies: Vec<Tally>,
+    census: Vec<Census>,
+}
+
+impl Deed<'_> {
+    fn commit(&self, now: Moment) -> Commit<'_> {
+        Commit {
+            shop: self.shop,
+            id: self.id,
+            expected: self.expected,
+            cart: self.decision.cart.as_ref(),
+            outbox: &self.decision.outbox,
+            tallies: &self.tallies,
+            census: &self.census,
+            keep: None,
+            now,
+        }
+    }
+}
+
+fn decide<'a>(sleeper: Sleeper<'a>, person: &Person, now: Moment) -> Option<Deed<'a>> {
+    let Sleeper { shop, id, stored, policy } = sleeper;
+    let due_at = stored.value.next_wake();
+    let decision = domain::on_wake(stored.value, person, now, &policy.program)?;
+    let tallies = domain::tallies(&decision.facts, now.day());
+    let census = domain::census(&decision.facts);
+    Some(Deed { shop, id, expected: stored.version, due_at, decision, tallies, census })
 }

@@ -221,6 +221,20 @@ impl Store for EmbeddedStore {
         self.lookups.run(lanes::paused).await
     }
 
+    async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
+        let lane = lane.clone();
+        self.writer.run(move |db| Ok(lanes::note_failing(db, &lane, since)?)).await
+    }
+
+    async fn note_working(&self, lane: &Lane) -> StoreResult<()> {
+        let lane = lane.clone();
+        self.writer.run(move |db| Ok(lanes::note_working(db, &lane)?)).await
+    }
+
+    async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>> {
+        self.lookups.run(lanes::failing).await
+    }
+
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {
         let after = match cursor {
             None => Cursor::start(),

@@ -12,6 +12,7 @@ mod address;
 mod commits;
 mod connection;
 mod counts;
+mod failure;
 mod health;
 mod keys;
 mod lanes;
@@ -139,6 +140,14 @@ impl Store for RedisStore {
         self.commit_cart(commit).await
     }
 
+    async fn load_all(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
+        self.load_carts(carts).await
+    }
+
+    async fn commit_all(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        self.commit_carts(commits).await
+    }
+
     async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
         self.saw(now);
         self.send_in_flight_until(shop, id, now).await
@@ -165,6 +174,11 @@ impl Store for RedisStore {
     async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
         self.saw(now);
         self.marks_of(shop, hashes, now).await
+    }
+
+    async fn person_all(&self, asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Vec<StoreResult<Person>> {
+        self.saw(now);
+        self.marks_of_all(asked, now).await
     }
 
     async fn mark(
@@ -213,12 +227,21 @@ impl Store for RedisStore {
         self.begin_send(claim, now, until).await
     }
 
+    async fn begin_all(&self, claims: &[Claim], now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
+        self.saw(now);
+        self.begin_sends(claims, now, until).await
+    }
+
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
         self.release_claim(claim, due_at).await
     }
 
     async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
         self.settle_claim(settlement).await
+    }
+
+    async fn settle_all(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
+        self.settle_claims(settlements).await
     }
 
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
@@ -235,6 +258,18 @@ impl Store for RedisStore {
 
     async fn paused(&self) -> StoreResult<Vec<Pause>> {
         self.stopped_lanes().await
+    }
+
+    async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
+        self.fails_since(lane, since).await
+    }
+
+    async fn note_working(&self, lane: &Lane) -> StoreResult<()> {
+        self.works(lane).await
+    }
+
+    async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>> {
+        self.failing_lanes().await
     }
 
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {

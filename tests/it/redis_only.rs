@@ -19,7 +19,14 @@ use crate::samples::{at, cart, cart_waking, endpoint, hash, key, mark, order, re
 use crate::servers::{RedisServer, own_database};
 
 fn settings(url: &str, shards: u16) -> RedisSettings {
-    RedisSettings { url: url.to_owned(), tls_ca: None, allow_volatile: false, shards, command_timeout: Duration::from_secs(10), connections: 2 }
+    RedisSettings {
+        url: url.to_owned(),
+        tls_ca: None,
+        allow_volatile: false,
+        shards,
+        command_timeout: Duration::from_secs(10),
+        connections: 2,
+    }
 }
 
 async fn open(url: &str) -> Arc<RedisStore> {

@@ -53,6 +53,30 @@ pub fn paused(db: &Connection) -> Result<Vec<Pause>, Fault> {
     })
 }
 
+/// Notes since when an endpoint fails; the first note stays.
+pub fn note_failing(db: &Connection, lane: &Lane, since: Moment) -> Result<(), rusqlite::Error> {
+    let (shop, endpoint) = (lane.shop.as_str(), lane.endpoint.as_str());
+    db.prepare_cached("INSERT OR IGNORE INTO failing VALUES (?, ?, ?)")?.execute(params![
+        shop,
+        endpoint,
+        since.millis()
+    ])?;
+    Ok(())
+}
+
+/// Notes that it works.
+pub fn note_working(db: &Connection, lane: &Lane) -> Result<(), rusqlite::Error> {
+    db.prepare_cached("DELETE FROM failing WHERE shop = ? AND endpoint = ?")?
+        .execute([lane.shop.as_str(), lane.endpoint.as_str()])?;
+    Ok(())
+}
+
+/// Every endpoint that fails, and since when.
+pub fn failing(db: &Connection) -> Result<Vec<(Lane, Moment)>, Fault> {
+    let mut statement = db.prepare_cached("SELECT shop, endpoint, since FROM failing")?;
+    collect(&mut statement.query([])?, |row| Ok((lane(row)?, Moment::from_millis(row.get(2)?))))
+}
+
 /// What waits, what is dead, and what has waited longest; lanes with nothing are left out.
 pub fn counts(db: &Connection) -> Result<OutboxCounts, Fault> {
     let mut statement = db.prepare_cached("SELECT shop, endpoint, pending, dead FROM lanes")?;

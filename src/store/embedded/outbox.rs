@@ -10,7 +10,7 @@ use super::lanes::collect;
 use super::schema::limit_of;
 use super::{counts, lanes};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
-use crate::store::{Begun, Claim, Lane, Settled, Settlement, StoreError, record};
+use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, record};
 
 const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
@@ -54,7 +54,7 @@ impl NewDelivery {
     /// Puts it into the outbox; one that is known is left alone.
     pub fn insert(&self, db: &Connection) -> Result<(), rusqlite::Error> {
         let inserted = db
-            .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?)")?
+            .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0)")?
             .execute(params![
                 self.id.as_str(),
                 self.lane.shop.as_str(),
@@ -76,23 +76,41 @@ impl NewDelivery {
 
 /// Leases what is due in a lane.
 pub fn claim(db: &Connection, lane: &Lane, now: Moment, limit: usize, until: Moment) -> Result<Vec<Claim>, Fault> {
-    let mut statement = db.prepare_cached(
-        "SELECT id, cart FROM deliveries WHERE shop = ? AND endpoint = ? AND status = 0 AND due_at <= ?
-         ORDER BY due_at LIMIT ?",
-    )?;
-    let mut rows =
-        statement.query(params![lane.shop.as_str(), lane.endpoint.as_str(), now.millis(), limit_of(limit)])?;
-    let claims = collect(&mut rows, |row| {
-        let (id, cart): (String, String) = (row.get(0)?, row.get(1)?);
-        let delivery = DeliveryId::parse(&id).ok_or(CORRUPT)?;
-        let cart = CartId::parse(&cart).map_err(|_| CORRUPT)?;
-        Ok(Claim { lane: lane.clone(), delivery, cart, until })
-    })?;
+    let mut first = due(db, lane, Queue::First, now, limit, until)?;
+    let mut again = due(db, lane, Queue::Again, now, limit, until)?;
+    let places = Queue::places(first.len(), again.len(), limit);
+    first.truncate(places.0);
+    again.truncate(places.1);
+    let mut claims = [first, again].concat();
+    claims.sort_by_key(|&(due_at, _)| due_at);
+    let claims: Vec<Claim> = claims.into_iter().map(|(_, claim)| claim).collect();
     let mut lease = db.prepare_cached("UPDATE deliveries SET due_at = ?, is_leased = 1 WHERE id = ?")?;
     for claim in &claims {
         lease.execute(params![until.millis(), claim.delivery.as_str()])?;
     }
     Ok(claims)
+}
+
+fn due(
+    db: &Connection,
+    lane: &Lane,
+    queue: Queue,
+    now: Moment,
+    limit: usize,
+    until: Moment,
+) -> Result<Vec<(i64, Claim)>, Fault> {
+    let mut statement = db.prepare_cached(
+        "SELECT id, cart, due_at FROM deliveries
+         WHERE shop = ? AND endpoint = ? AND is_repeat = ? AND status = 0 AND due_at <= ? ORDER BY due_at LIMIT ?",
+    )?;
+    let (shop, endpoint) = (lane.shop.as_str(), lane.endpoint.as_str());
+    let mut rows = statement.query(params![shop, endpoint, queue == Queue::Again, now.millis(), limit_of(limit)])?;
+    collect(&mut rows, |row| {
+        let (id, cart): (String, String) = (row.get(0)?, row.get(1)?);
+        let delivery = DeliveryId::parse(&id).ok_or(CORRUPT)?;
+        let cart = CartId::parse(&cart).map_err(|_| CORRUPT)?;
+        Ok((row.get(2)?, Claim { lane: lane.clone(), delivery, cart, queue, until }))
+    })
 }
 
 /// The record behind a claim that still holds.
@@ -189,7 +207,7 @@ impl Settling {
         let claim = &self.claim;
         let settled = db
             .prepare_cached(
-                "UPDATE deliveries SET status = ?, due_at = ?, is_leased = 0, purge_at = ?, record = ?
+                "UPDATE deliveries SET status = ?, due_at = ?, is_leased = 0, purge_at = ?, record = ?, is_repeat = 1
                  WHERE id = ? AND status = 0 AND is_leased = 1 AND due_at = ?",
             )?
             .execute(params![
@@ -214,10 +232,16 @@ impl Settling {
 
 /// The earliest due moment in a lane.
 pub fn next_due(db: &Connection, lane: &Lane) -> Result<Option<Moment>, rusqlite::Error> {
-    let earliest: Option<i64> = db
-        .prepare_cached("SELECT min(due_at) FROM deliveries WHERE shop = ? AND endpoint = ? AND status = 0")?
-        .query_row([lane.shop.as_str(), lane.endpoint.as_str()], |row| row.get(0))?;
-    Ok(earliest.map(Moment::from_millis))
+    let mut earliest = db.prepare_cached(
+        "SELECT min(due_at) FROM deliveries WHERE shop = ? AND endpoint = ? AND is_repeat = ? AND status = 0",
+    )?;
+    let mut next: Option<i64> = None;
+    for queue in Queue::ALL {
+        let of_queue: Option<i64> = earliest
+            .query_row(params![lane.shop.as_str(), lane.endpoint.as_str(), queue == Queue::Again], |row| row.get(0))?;
+        next = next.into_iter().chain(of_queue).min();
+    }
+    Ok(next.map(Moment::from_millis))
 }
 
 /// One delivery of a cart.

@@ -13,7 +13,15 @@ use crate::domain::Moment;
 use crate::store::{StoreError, StoreResult};
 
 /// Raised with every change of the tables.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
+
+/// What a store of schema 1 lacks.
+const SINCE_1: &str = "
+ALTER TABLE deliveries ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0;
+DROP INDEX deliveries_by_due;
+CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, is_repeat, due_at, is_leased, status) WHERE status = 0;
+CREATE TABLE failing (shop TEXT, endpoint TEXT, since INTEGER NOT NULL, PRIMARY KEY (shop, endpoint)) WITHOUT ROWID;
+";
 
 /// How long a connection waits for an operator's own session on the file.
 const BUSY: Duration = Duration::from_secs(5);
@@ -44,14 +52,15 @@ CREATE INDEX answers_by_end ON answers (until);
 -- status: 0 pending, 1 delivered, 2 dead, 3 suppressed. While leased, due_at is the end of the lease.
 CREATE TABLE deliveries (id TEXT PRIMARY KEY, shop TEXT NOT NULL, endpoint TEXT NOT NULL, cart TEXT NOT NULL,
     status INTEGER NOT NULL, due_at INTEGER NOT NULL, is_leased INTEGER NOT NULL, purge_at INTEGER,
-    record BLOB NOT NULL) WITHOUT ROWID;
-CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, due_at, is_leased, status) WHERE status = 0;
+    record BLOB NOT NULL, is_repeat INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, is_repeat, due_at, is_leased, status) WHERE status = 0;
 CREATE INDEX deliveries_by_end ON deliveries (purge_at) WHERE purge_at IS NOT NULL;
 
 CREATE TABLE lanes (shop TEXT, endpoint TEXT, pending INTEGER NOT NULL, dead INTEGER NOT NULL,
     PRIMARY KEY (shop, endpoint)) WITHOUT ROWID;
 CREATE TABLE pauses (shop TEXT, endpoint TEXT, why TEXT NOT NULL, since INTEGER NOT NULL,
     PRIMARY KEY (shop, endpoint)) WITHOUT ROWID;
+CREATE TABLE failing (shop TEXT, endpoint TEXT, since INTEGER NOT NULL, PRIMARY KEY (shop, endpoint)) WITHOUT ROWID;
 CREATE TABLE sends (shop TEXT, cart TEXT, delivery TEXT, until INTEGER NOT NULL,
     PRIMARY KEY (shop, cart, delivery)) WITHOUT ROWID;
 
@@ -135,6 +144,10 @@ fn own(transaction: &Transaction<'_>, fresh_identity_key: [u8; 32]) -> Result<[u
         transaction.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| row.get(0)).optional()?;
     match schema {
         Some(SCHEMA) => {}
+        Some(1) => {
+            transaction.execute_batch(SINCE_1)?;
+            transaction.execute("UPDATE meta SET value = ? WHERE name = 'schema'", [SCHEMA])?;
+        }
         Some(newer) if newer > SCHEMA => {
             return Err(unusable(format!(
                 "the store was written by a later version (schema {newer}, this one knows {SCHEMA}); start that version \

@@ -220,8 +220,25 @@ async fn a_store_of_a_later_version_is_refused_and_left_alone() {
     raise(99);
     let sentence = refusal(folder.path());
     assert!(sentence.contains("later version") && sentence.contains("99"), "{sentence}");
-    raise(1);
+    raise(2);
     open(folder.path(), 0);
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let folder = folder();
+    drop(open(folder.path(), 0));
+    let file = folder.path().join("cartwake.db");
+    let db = Connection::open(&file).expect("it is there");
+    db.execute_batch(
+        "UPDATE meta SET value = 1 WHERE name = 'schema';
+         DROP TABLE failing; DROP INDEX deliveries_by_due; ALTER TABLE deliveries DROP COLUMN is_repeat;
+         CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, due_at, is_leased, status) WHERE status = 0;",
+    )
+    .expect("the tables of schema 1");
+    drop(db);
+    let store = open(folder.path(), 0);
+    assert_eq!(store.failing().await.expect("readable"), []);
 }
 
 #[tokio::test]

@@ -145,7 +145,9 @@ fn read(rest: &str, is_tls: bool, kind: Kind) -> Option<Address> {
         Kind::Single | Kind::Cluster => return None,
     };
     let mut sentinel_login = Login::default();
-    for (name, value) in query.split('&').filter(|part| !part.is_empty()).map(|part| part.split_once('=')).collect::<Option<Vec<_>>>()? {
+    for (name, value) in
+        query.split('&').filter(|part| !part.is_empty()).map(|part| part.split_once('=')).collect::<Option<Vec<_>>>()?
+    {
         match (name, &kind) {
             ("sentinel_user", Kind::Sentinel(_)) => sentinel_login.user = Some(decoded(value)?),
             ("sentinel_password", Kind::Sentinel(_)) => sentinel_login.password = Some(decoded(value)?),
@@ -159,7 +161,8 @@ fn read(rest: &str, is_tls: bool, kind: Kind) -> Option<Address> {
 /// By way of a url of one host: its rules for names, brackets and ports are the ones meant.
 fn read_host(text: &str, default_port: u16) -> Option<Host> {
     let url = Url::parse(&format!("redis://{text}")).ok()?;
-    let is_bare = url.path().is_empty() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let is_bare =
+        url.path().is_empty() && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     let name = url.host_str().filter(|name| is_bare && !name.is_empty())?;
     let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
     Some(Host { name, port: url.port().unwrap_or(default_port) })

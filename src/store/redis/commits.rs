@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use super::keys::{Shard, Subject, cart_member, census_field, delivery_member};
-use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL};
+use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL, Script};
 use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Day, EventKey, Moment, Order, OrderId, ShopId, Tally};
@@ -65,11 +65,48 @@ impl RedisStore {
         })
     }
 
+    pub(super) async fn load_carts(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
+        let gets = carts
+            .iter()
+            .map(|(shop, id)| redis::cmd("GET").arg(self.shards.of(shop, id.as_str()).cart(shop, id)).to_owned());
+        let found: Vec<Option<Vec<u8>>> = match self.redis.read_all(gets.collect()).await {
+            Ok(found) => found,
+            Err(error) => return all_failed(carts.len(), error),
+        };
+        let read = |((shop, id), bytes): (&(ShopId, CartId), Option<Vec<u8>>)| {
+            let read = |bytes: &[u8]| record::decode_cart(shop, id, bytes);
+            let record = bytes.map(|bytes| stored(&bytes, "cart", read)).transpose()?;
+            Ok(Loaded { record, answered: None })
+        };
+        carts.iter().zip(found).map(read).collect()
+    }
+
     pub(super) async fn commit_cart(&self, commit: Commit<'_>) -> StoreResult<Committed> {
-        self.saw(commit.now);
+        self.know_lanes_of(&commit).await?;
+        let (script, call) = self.cart_commit(&commit);
+        committed(self.redis.run(script, &call).await?)
+    }
+
+    pub(super) async fn commit_carts(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        for commit in &commits {
+            if let Err(error) = self.know_lanes_of(commit).await {
+                return all_failed(commits.len(), error);
+            }
+        }
+        let calls: Vec<_> = commits.iter().map(|commit| self.cart_commit(commit)).collect();
+        let replies = self.redis.run_all::<Value>(&calls).await;
+        replies.into_iter().map(|reply| committed(reply?)).collect()
+    }
+
+    async fn know_lanes_of(&self, commit: &Commit<'_>) -> StoreResult<()> {
         for delivery in commit.outbox {
             self.know_lane(&Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() }).await?;
         }
+        Ok(())
+    }
+
+    fn cart_commit(&self, commit: &Commit<'_>) -> (&'static Script, Cmd) {
+        self.saw(commit.now);
         let (shop, id) = (commit.shop, commit.id);
         let shard = self.shards.of(shop, id.as_str());
         let days = days(commit.tallies);
@@ -82,7 +119,7 @@ impl RedisStore {
             keys.push(shard.lane(&delivery.shop, &delivery.endpoint));
         }
 
-        let script = if adds_memory(&commit) { &COMMIT } else { &COMMIT_EVEN_WHEN_FULL };
+        let script = if adds_memory(commit) { &*COMMIT } else { &*COMMIT_EVEN_WHEN_FULL };
         let mut call = script.on(&keys);
         let bytes = commit.cart.map(record::encode_cart);
         let life = commit.cart.map_or(0, |cart| life_ms(commit.now, cart.expires_at, CART_SLACK));
@@ -98,7 +135,7 @@ impl RedisStore {
             call.arg(write_delivery(delivery, None)).arg(delivery_member(&delivery.id, &delivery.cart));
             call.arg(score(delivery.due_at));
         }
-        committed(self.redis.run(script, &call).await?)
+        (script, call)
     }
 
     pub(super) async fn commit_stored_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed> {
@@ -196,6 +233,13 @@ pub(super) fn add_tallies(call: &mut Cmd, days: &[Day], tallies: &[Tally]) {
         let day = days.iter().position(|&day| day == tally.day).unwrap_or_default() + 1;
         call.arg(day).arg(&tally.key.0).arg(tally.by);
     }
+}
+
+/// One failure that is everybody's.
+pub(super) fn all_failed<T>(count: usize, error: StoreError) -> Vec<StoreResult<T>> {
+    let why = error.to_string();
+    let same = |_| Err(StoreError::Unavailable(anyhow::anyhow!(why.clone())));
+    std::iter::once(Err(error)).chain((1..count).map(same)).take(count).collect()
 }
 
 fn committed(reply: Value) -> StoreResult<Committed> {

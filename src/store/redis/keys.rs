@@ -9,12 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::domain::{CartId, Day, DeliveryId, EndpointName, EventKey, IdentifierHash, OrderId, ShopId, StateName};
-use crate::store::Lane;
+use crate::store::{Lane, Queue};
 
 /// Every lane that ever had a delivery.
 pub const LANES: &str = "cw:lanes";
 /// The endpoints that are stopped.
 pub const PAUSES: &str = "cw:pauses";
+/// The endpoints that do nothing but fail, and since when.
+pub const FAILING: &str = "cw:failing";
 /// What this store is; see `meta.rs`.
 pub const META: &str = "cw:meta";
 
@@ -97,10 +99,20 @@ impl Shard {
         self.key("d:", &[id.as_str()])
     }
 
-    /// Schedule and leases of a lane.
+    /// Schedule and leases of a lane, for first attempts.
     #[must_use]
     pub fn lane(self, shop: &ShopId, endpoint: &EndpointName) -> String {
-        self.key("o:", &[shop.as_str(), "/", endpoint.as_str()])
+        self.queue(shop, endpoint, Queue::First)
+    }
+
+    /// Schedule and leases of one queue of a lane.
+    #[must_use]
+    pub fn queue(self, shop: &ShopId, endpoint: &EndpointName, queue: Queue) -> String {
+        let kind = match queue {
+            Queue::First => "o:",
+            Queue::Again => "p:",
+        };
+        self.key(kind, &[shop.as_str(), "/", endpoint.as_str()])
     }
 
     /// What a lane gave up.

@@ -1,18 +1,16 @@
 //! Lanes: which there are, what is due in them, who has leased it, and which are stopped.
 //!
-//! A lane has one sorted set in each shard, both schedule and leases. A claim looks at all of them at once and then runs
+//! A lane has two sorted sets in each shard, for first attempts and for repeats; each is both schedule and leases. A claim looks at all of them at once and then runs
 //! its script only where something is due. Read next: `redis/sends.rs` for what follows a claim.
 
 use std::sync::PoisonError;
 
-use futures_util::future::join_all;
-
-use super::keys::{LANES, PAUSES, Shard, lane_member, parse_delivery_member, parse_lane_member};
+use super::keys::{FAILING, LANES, PAUSES, lane_member, parse_delivery_member, parse_lane_member};
 use super::script::{CLAIM, WRITE};
 use super::wakes::{Scored, due, first_look};
 use super::{RedisStore, score};
 use crate::domain::{Moment, Why};
-use crate::store::{BATCH_MAX, Claim, Lane, Pause, StoreResult};
+use crate::store::{BATCH_MAX, Claim, Lane, Pause, Queue, StoreResult};
 
 impl RedisStore {
     pub(super) async fn all_lanes(&self) -> StoreResult<Vec<Lane>> {
@@ -40,11 +38,16 @@ impl RedisStore {
     }
 
     pub(super) async fn first_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
-        self.first_of(self.shards_of(lane).map(|(_, key)| key)).await
+        self.first_of(self.queues_of(lane)).await
     }
 
-    pub(super) fn shards_of(&self, lane: &Lane) -> impl Iterator<Item = (Shard, String)> {
-        self.shards.all().map(|shard| (shard, shard.lane(&lane.shop, &lane.endpoint)))
+    /// The sorted sets of a lane: those of first attempts, then those of repeats.
+    pub(super) fn queues_of(&self, lane: &Lane) -> impl Iterator<Item = String> {
+        Queue::ALL.into_iter().flat_map(move |queue| self.queue_of(lane, queue))
+    }
+
+    fn queue_of(&self, lane: &Lane, queue: Queue) -> impl Iterator<Item = String> {
+        self.shards.all().map(move |shard| shard.queue(&lane.shop, &lane.endpoint, queue))
     }
 
     pub(super) async fn claim_due(
@@ -54,22 +57,29 @@ impl RedisStore {
         limit: usize,
         until: Moment,
     ) -> StoreResult<Vec<Claim>> {
-        let keys: Vec<String> = self.shards_of(lane).map(|(_, key)| key).collect();
-        let look = first_look(limit, keys.len());
+        let keys: Vec<String> = self.queues_of(lane).collect();
+        let shards = usize::from(self.shards.0);
+        let look = first_look(limit, shards);
         let looks = keys.iter().map(|key| due(key, now, 0, look)).collect();
         let seen: Vec<Vec<Scored>> = self.redis.read_all(looks).await?;
-        let shares = shares(&seen, limit, look);
+        let (first, again) = seen.split_at(shards);
+        let places = Queue::places(at_least(first, limit, look), at_least(again, limit, look), limit);
+        let wanted: Vec<usize> = [shares(first, places.0, look), shares(again, places.1, look)].concat();
 
-        let calls = keys.iter().zip(shares).filter(|&(_, share)| share > 0).map(async |(key, share)| {
-            let mut call = CLAIM.on(&[key]);
-            call.arg(score(now)).arg(share).arg(score(until));
-            self.redis.run::<Vec<Scored>>(&CLAIM, &call).await
-        });
-        let mut claimed: Vec<Scored> = Vec::new();
+        let calls = keys.iter().zip(wanted).enumerate().filter(|&(_, (_, share))| share > 0);
+        let (places, calls): (Vec<usize>, Vec<_>) = calls
+            .map(|(place, (key, share))| {
+                let mut call = CLAIM.on(&[key]);
+                call.arg(score(now)).arg(share).arg(score(until));
+                (place, (&*CLAIM, call))
+            })
+            .unzip();
+        let mut claimed: Vec<(i64, String, Queue)> = Vec::new();
         let mut failed = None;
-        for result in join_all(calls).await {
+        for (place, result) in places.into_iter().zip(self.redis.run_all::<Vec<Scored>>(&calls).await) {
+            let queue = if place < shards { Queue::First } else { Queue::Again };
             match result {
-                Ok(claims) => claimed.extend(claims),
+                Ok(claims) => claimed.extend(claims.into_iter().map(|(member, at)| (at, member, queue))),
                 Err(error) => failed = Some(error),
             }
         }
@@ -77,10 +87,33 @@ impl RedisStore {
         if let (true, Some(error)) = (claimed.is_empty(), failed) {
             return Err(error);
         }
-        claimed.sort_by_key(|&(_, at)| at);
+        claimed.sort_by_key(|&(at, _, _)| at);
         let until = Moment::from_millis(score(until));
-        let claim = |(delivery, cart)| Claim { lane: lane.clone(), delivery, cart, until };
-        Ok(claimed.iter().filter_map(|(member, _)| parse_delivery_member(member)).map(claim).collect())
+        let claim = |(_, member, queue): (i64, String, Queue)| {
+            let (delivery, cart) = parse_delivery_member(&member)?;
+            Some(Claim { lane: lane.clone(), delivery, cart, queue, until })
+        };
+        Ok(claimed.into_iter().filter_map(claim).collect())
+    }
+
+    pub(super) async fn fails_since(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
+        let mut call = WRITE.on(&[FAILING]);
+        call.arg("HSETNX").arg(lane_member(lane)).arg(since.millis());
+        self.redis.run(&WRITE, &call).await
+    }
+
+    pub(super) async fn works(&self, lane: &Lane) -> StoreResult<()> {
+        self.redis.write(redis::cmd("HDEL").arg(FAILING).arg(lane_member(lane))).await
+    }
+
+    pub(super) async fn failing_lanes(&self) -> StoreResult<Vec<(Lane, Moment)>> {
+        let found: Vec<(String, i64)> = self.redis.read(redis::cmd("HGETALL").arg(FAILING)).await?;
+        let mut failing: Vec<(Lane, Moment)> = found
+            .iter()
+            .filter_map(|(lane, since)| Some((parse_lane_member(lane)?, Moment::from_millis(*since))))
+            .collect();
+        failing.sort();
+        Ok(failing)
     }
 
     pub(super) async fn stop_lane(&self, pause: &Pause) -> StoreResult<()> {
@@ -106,6 +139,11 @@ fn parse_pause(lane: &str, pause: &str) -> Option<Pause> {
     let since = Moment::from_millis(since.parse().ok()?);
     // A word of a newer version still stops the endpoint.
     Some(Pause { lane: parse_lane_member(lane)?, why: Why::parse(why).unwrap_or(Why::EndpointPaused), since })
+}
+
+/// How many are due, as far as a look tells: one that ended early may have seen only a part.
+fn at_least(seen: &[Vec<Scored>], limit: usize, look: usize) -> usize {
+    if seen.iter().any(|found| found.len() == look) { limit } else { seen.iter().map(Vec::len).sum() }
 }
 
 /// How many to claim in each shard: the `limit` longest overdue of those seen, and where fewer were seen, more from the

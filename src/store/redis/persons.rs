@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::commits::all_failed;
 use super::script::{ENROLL, MARK, UNMARK};
 use super::{RedisStore, score};
 use crate::domain::{CartId, IdentifierHash, Moment, OrderId, Person, PurchaseMark, ShopId};
@@ -44,6 +45,23 @@ impl RedisStore {
             .map(|hash| redis::cmd("HVALS").arg(self.shards.of_identifier(hash).marks_of(shop, hash)).to_owned());
         let marks = self.redis.read_all(looks.collect()).await?;
         person(marks, Some(now))
+    }
+
+    pub(super) async fn marks_of_all(
+        &self,
+        asked: &[(&ShopId, Vec<IdentifierHash>)],
+        now: Moment,
+    ) -> Vec<StoreResult<Person>> {
+        let look = |shop: &ShopId, hash: &IdentifierHash| {
+            redis::cmd("HVALS").arg(self.shards.of_identifier(hash).marks_of(shop, hash)).to_owned()
+        };
+        let looks = asked.iter().flat_map(|(shop, hashes)| hashes.iter().map(move |hash| look(shop, hash)));
+        let mut found = match self.redis.read_all::<Vec<Vec<u8>>>(looks.collect()).await {
+            Ok(found) => found.into_iter(),
+            Err(error) => return all_failed(asked.len(), error),
+        };
+        let persons = asked.iter().map(|(_, hashes)| person(found.by_ref().take(hashes.len()).collect(), Some(now)));
+        persons.collect()
     }
 
     pub(super) async fn leave_mark(

@@ -7,20 +7,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, select_ok};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Value};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
 use super::address::{Address, Host, Kind};
 use super::node::{self, Node};
 
 const SLOTS: u16 = 16_384;
+/// How long after the first answer others are waited for.
+const LATE_MAX: Duration = Duration::from_millis(100);
 
 /// Which server has which slots.
 #[derive(Debug, Default)]
 struct Map {
     /// Rises with each time it was learnt; zero: never.
     generation: u64,
+    /// An answer showed that it is old.
+    is_stale: bool,
     /// Last slot and server, rising.
     ranges: Vec<(u16, Host)>,
 }
@@ -57,14 +62,18 @@ impl Routes {
         self.address.kind == Kind::Cluster
     }
 
-    /// The server of this slot; learns the routes where there are none.
+    /// The server of this slot; learns the routes where there are none. Old ones are better than none.
     pub async fn of(&self, slot: u16) -> RedisResult<Route> {
+        let (generation, is_stale) = {
+            let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+            (map.generation, map.is_stale || map.ranges.is_empty())
+        };
+        let learnt = if is_stale { self.learn(generation).await } else { Ok(()) };
         if let Some(route) = self.known(slot)? {
             return Ok(route);
         }
-        let generation = self.map.read().unwrap_or_else(PoisonError::into_inner).generation;
-        self.learn(generation).await?;
-        self.known(slot)?.ok_or_else(|| (ErrorKind::Server(redis::ServerErrorKind::ClusterDown), "no server has this slot").into())
+        learnt?;
+        Err((ErrorKind::Server(ServerErrorKind::ClusterDown), "no server has this slot").into())
     }
 
     /// Every master.
@@ -88,7 +97,7 @@ impl Routes {
     }
 
     /// Learns the routes anew, unless somebody did since `generation`.
-    pub async fn learn(&self, generation: u64) -> RedisResult<()> {
+    async fn learn(&self, generation: u64) -> RedisResult<()> {
         let _one = self.learning.lock().await;
         if self.map.read().unwrap_or_else(PoisonError::into_inner).generation > generation {
             return Ok(());
@@ -98,19 +107,19 @@ impl Routes {
             Kind::Cluster => self.ask_cluster().await?,
             Kind::Sentinel(name) => vec![(SLOTS - 1, self.ask_sentinels(name).await?)],
         };
-        self.nodes.write().unwrap_or_else(PoisonError::into_inner).retain(|host, _| {
-            ranges.iter().any(|(_, current)| current == host)
-        });
-        *self.map.write().unwrap_or_else(PoisonError::into_inner) = Map { generation: generation + 1, ranges };
+        self.nodes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|host, _| ranges.iter().any(|(_, current)| current == host));
+        *self.map.write().unwrap_or_else(PoisonError::into_inner) =
+            Map { generation: generation + 1, is_stale: false, ranges };
         Ok(())
     }
 
-    /// The next call learns the routes anew: what they led to swallows commands.
-    pub fn distrust(&self, generation: Option<u64>) {
+    /// The next call learns the routes anew.
+    pub fn distrust(&self, generation: u64) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        if self.may_move() && generation == Some(map.generation) {
-            map.ranges.clear();
-        }
+        map.is_stale |= self.may_move() && generation == map.generation;
     }
 
     fn known(&self, slot: u16) -> RedisResult<Option<Route>> {
@@ -131,42 +140,88 @@ impl Routes {
         Ok(Arc::clone(nodes.entry(host.clone()).or_insert(node)))
     }
 
-    /// The first server to answer is believed; what it does not know yet, a redirection tells.
+    /// Of those that answer, the one that works and knows the latest epoch is believed: one that is cut off from the
+    /// others tells old news.
     async fn ask_cluster(&self) -> RedisResult<Vec<(u16, Host)>> {
-        let mut hosts: Vec<Host> = self.map.read().unwrap_or_else(PoisonError::into_inner).ranges.iter().map(|(_, host)| host.clone()).collect();
-        hosts.extend(self.address.hosts.iter().cloned());
-        let mut asked: Vec<Host> = Vec::new();
-        let mut looks: Vec<BoxFuture<'_, RedisResult<Vec<(u16, Host)>>>> = Vec::new();
-        for host in hosts {
-            if !asked.contains(&host) {
-                asked.push(host.clone());
-                let node = self.node(&host)?;
-                looks.push(Box::pin(async move {
-                    let line = node.line();
-                    let look = async { node::ask(&mut node.open(&line).await?, redis::cmd("CLUSTER").arg("SLOTS"), false).await };
-                    let answer = look.await.inspect_err(|_| node.give_up(&line))?;
-                    ranges(answer, &node.host)
-                }));
+        let mut hosts: Vec<Host> = Vec::new();
+        {
+            let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+            for host in map.ranges.iter().map(|(_, host)| host).chain(&self.address.hosts) {
+                if !hosts.contains(host) {
+                    hosts.push(host.clone());
+                }
             }
         }
-        select_ok(looks).await.map(|(ranges, _)| ranges)
+        let looks = hosts.into_iter().map(async |host| {
+            let node = self.node(&host)?;
+            let line = node.line();
+            let look = async {
+                let mut connection = node.open(&line).await?;
+                let info = node::ask(&mut connection, redis::cmd("CLUSTER").arg("INFO"), false).await?;
+                let slots = node::ask(&mut connection, redis::cmd("CLUSTER").arg("SLOTS"), false).await?;
+                Ok((standing(&String::from_redis_value(info)?), ranges(slots, &node.host)?))
+            };
+            look.await.inspect_err(|_: &RedisError| node.give_up(&line))
+        });
+        let answers = gather(looks).await?;
+        let best = answers.into_iter().max_by_key(|(standing, _)| *standing);
+        best.map(|(_, ranges)| ranges).ok_or_else(nobody)
     }
 
+    /// Of those that answer, most are right: one that is cut off from the others names the old primary.
     async fn ask_sentinels(&self, name: &str) -> RedisResult<Host> {
         let look = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).to_owned();
-        let looks = self.address.hosts.iter().map(|host| -> BoxFuture<'_, RedisResult<Host>> {
-            let look: &Cmd = &look;
-            Box::pin(async move {
-                let client = self.address.sentinel_client(host, self.tls_ca.as_deref())?;
-                let sentinel = Node::new(host.clone(), client, self.timeout, 1, false);
-                let answer = node::ask(&mut sentinel.open(&sentinel.line()).await?, look, false).await?;
-                let found: Option<(String, u16)> = redis::from_redis_value(answer)?;
-                let unknown = (ErrorKind::InvalidClientConfig, "the sentinels know no primary of this name");
-                found.map(|(name, port)| Host { name, port }).ok_or_else(|| unknown.into())
-            })
+        let look = &look;
+        let looks = self.address.hosts.iter().map(async |host| {
+            let client = self.address.sentinel_client(host, self.tls_ca.as_deref())?;
+            let sentinel = Node::new(host.clone(), client, self.timeout, 1, false);
+            let answer = node::ask(&mut sentinel.open(&sentinel.line()).await?, look, false).await?;
+            let found: Option<(String, u16)> = redis::from_redis_value(answer)?;
+            let unknown = (ErrorKind::InvalidClientConfig, "the sentinels know no primary of this name");
+            found.map(|(name, port)| Host { name, port }).ok_or_else(|| unknown.into())
         });
-        select_ok(looks).await.map(|(host, _)| host)
+        let answers = gather(looks).await?;
+        let votes = |host: &Host| answers.iter().filter(|answer| *answer == host).count();
+        answers.iter().max_by_key(|host| votes(host)).cloned().ok_or_else(nobody)
     }
+}
+
+/// What is answered until a little after the first answer; the last error where nobody answers.
+async fn gather<T>(looks: impl Iterator<Item = impl Future<Output = RedisResult<T>>>) -> RedisResult<Vec<T>> {
+    let mut looks: FuturesUnordered<_> = looks.collect();
+    let mut answers = Vec::new();
+    let mut failed = None;
+    let mut patience = std::pin::pin!(tokio::time::sleep(Duration::MAX));
+    loop {
+        let look = tokio::select! {
+            look = looks.next() => look,
+            () = &mut patience => None,
+        };
+        match look {
+            Some(Ok(answer)) => {
+                if answers.is_empty() {
+                    patience.set(tokio::time::sleep(LATE_MAX));
+                }
+                answers.push(answer);
+            }
+            Some(Err(error)) => failed = Some(error),
+            None => break,
+        }
+    }
+    match failed {
+        Some(error) if answers.is_empty() => Err(error),
+        _ => Ok(answers),
+    }
+}
+
+fn nobody() -> RedisError {
+    (ErrorKind::Io, "no server answered").into()
+}
+
+/// Whether a server sees the cluster work, and the epoch it knows: the more, the better.
+fn standing(info: &str) -> (bool, u64) {
+    let field = |name: &str| info.lines().find_map(|line| line.trim().strip_prefix(name));
+    (field("cluster_state:") == Some("ok"), field("cluster_current_epoch:").and_then(|e| e.parse().ok()).unwrap_or(0))
 }
 
 /// What `CLUSTER SLOTS` says. A server without a name is the one that was asked.
@@ -183,7 +238,7 @@ fn ranges(answer: Value, asked: &Host) -> RedisResult<Vec<(u16, Host)>> {
     }
     ranges.sort_by_key(|&(last, _)| last);
     if ranges.is_empty() {
-        return Err((ErrorKind::Server(redis::ServerErrorKind::ClusterDown), "the cluster has no slots").into());
+        return Err((ErrorKind::Server(ServerErrorKind::ClusterDown), "the cluster has no slots").into());
     }
     Ok(ranges)
 }
@@ -192,7 +247,7 @@ fn ranges(answer: Value, asked: &Host) -> RedisResult<Vec<(u16, Host)>> {
 pub fn slot_of(command: &Cmd) -> u16 {
     let mut words = command.args_iter().map(|word| match word {
         redis::Arg::Simple(bytes) => bytes,
-        redis::Arg::Cursor => &[],
+        redis::Arg::Cursor | _ => &[],
     });
     let name = words.next().unwrap_or_default();
     let key = if name == b"EVALSHA" { words.nth(2) } else { words.next() };
@@ -212,7 +267,8 @@ fn tag(key: &[u8]) -> &[u8] {
 /// CRC-16/XMODEM, as the specification of Redis Cluster says.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc: u16, &byte| {
-        (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        (0..8)
+            .fold(crc ^ (u16::from(byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
     })
 }
 

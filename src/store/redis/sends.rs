@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use redis::Cmd;
+
 use super::commits::{add_tallies, days, read_cart};
 use super::keys::{Shard, delivery_member};
 use super::script::{BEGIN, RELEASE, SETTLE};
 use super::{RedisStore, life_ms, score};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
-use crate::store::{Begun, Claim, Settled, Settlement, StoreError, StoreResult, record};
+use crate::store::{Begun, Claim, Queue, Settled, Settlement, StoreError, StoreResult, record};
 
 /// A send mark is over at its lease; Redis may forget it this much later.
 const SEND_SLACK: Duration = Duration::from_hours(1);
@@ -18,10 +20,26 @@ const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
 impl RedisStore {
     pub(super) async fn begin_send(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
+        let call = self.begin_call(claim, now, until);
+        begun(claim, until, self.redis.run(&BEGIN, &call).await?)
+    }
+
+    pub(super) async fn begin_sends(
+        &self,
+        claims: &[Claim],
+        now: Moment,
+        until: Moment,
+    ) -> Vec<StoreResult<Option<Begun>>> {
+        let calls: Vec<_> = claims.iter().map(|claim| (&*BEGIN, self.begin_call(claim, now, until))).collect();
+        let replies = self.redis.run_all::<BeginReply>(&calls).await;
+        claims.iter().zip(replies).map(|(claim, reply)| begun(claim, until, reply?)).collect()
+    }
+
+    fn begin_call(&self, claim: &Claim, now: Moment, until: Moment) -> Cmd {
         let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shard_of(claim);
         let keys = [
-            shard.lane(shop, &claim.lane.endpoint),
+            shard.queue(shop, &claim.lane.endpoint, claim.queue),
             shard.delivery(&claim.delivery),
             shard.sends(shop, cart),
             shard.cart(shop, cart),
@@ -30,34 +48,39 @@ impl RedisStore {
         call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(until));
         let reminder = if claim.delivery.is_reminder() { claim.delivery.as_str() } else { "" };
         call.arg(reminder).arg(life_ms(now, until, SEND_SLACK));
-        let begun: Option<(Vec<u8>, Option<Vec<u8>>)> = self.redis.run(&BEGIN, &call).await?;
-        let Some((delivery, cart_record)) = begun else { return Ok(None) };
-        Ok(Some(Begun {
-            claim: Claim { until: Moment::from_millis(score(until)), ..claim.clone() },
-            delivery: read_delivery(&delivery)?.0,
-            cart: cart_record.map(|bytes| read_cart(shop, cart, &bytes)).transpose()?,
-        }))
+        call
     }
 
     pub(super) async fn release_claim(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
         let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shard_of(claim);
-        let mut call = RELEASE.on(&[shard.lane(shop, &claim.lane.endpoint), shard.sends(shop, cart)]);
+        let mut call = RELEASE.on(&[shard.queue(shop, &claim.lane.endpoint, claim.queue), shard.sends(shop, cart)]);
         call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(due_at));
         call.arg(claim.delivery.as_str());
         Ok(settled(self.redis.run(&RELEASE, &call).await?))
     }
 
     pub(super) async fn settle_claim(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
-        let Settlement { claim, delivery, keep_until, tallies } = settlement;
+        Ok(settled(self.redis.run(&SETTLE, &self.settle_call(&settlement)).await?))
+    }
+
+    pub(super) async fn settle_claims(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
+        let calls: Vec<_> = settlements.iter().map(|settlement| (&*SETTLE, self.settle_call(settlement))).collect();
+        let replies = self.redis.run_all(&calls).await;
+        replies.into_iter().map(|reply| Ok(settled(reply?))).collect()
+    }
+
+    fn settle_call(&self, settlement: &Settlement<'_>) -> Cmd {
+        let Settlement { claim, delivery, keep_until, tallies } = *settlement;
         let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shard_of(claim);
         let days = days(tallies);
         let mut keys = vec![
-            shard.lane(shop, &claim.lane.endpoint),
+            shard.queue(shop, &claim.lane.endpoint, claim.queue),
             shard.delivery(&claim.delivery),
             shard.sends(shop, cart),
             shard.dead(&claim.lane),
+            shard.queue(shop, &claim.lane.endpoint, Queue::Again),
         ];
         keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
 
@@ -77,7 +100,7 @@ impl RedisStore {
         }
         call.arg(self.latest_score());
         add_tallies(&mut call, &days, tallies);
-        Ok(settled(self.redis.run(&SETTLE, &call).await?))
+        call
     }
 
     pub(super) async fn stored_delivery(
@@ -105,6 +128,18 @@ impl RedisStore {
     fn shard_of(&self, claim: &Claim) -> Shard {
         self.shards.of(&claim.lane.shop, claim.cart.as_str())
     }
+}
+
+/// What `begin.lua` returns: a delivery and its cart.
+type BeginReply = Option<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn begun(claim: &Claim, until: Moment, reply: BeginReply) -> StoreResult<Option<Begun>> {
+    let Some((delivery, cart_record)) = reply else { return Ok(None) };
+    Ok(Some(Begun {
+        claim: Claim { until: Moment::from_millis(score(until)), ..claim.clone() },
+        delivery: read_delivery(&delivery)?.0,
+        cart: cart_record.map(|bytes| read_cart(&claim.lane.shop, &claim.cart, &bytes)).transpose()?,
+    }))
 }
 
 /// 8 bytes of the moment it is kept until, 0 for one that has not ended, and the stored form.

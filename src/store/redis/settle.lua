@@ -1,5 +1,5 @@
 -- Records an attempt, or the end of a delivery, if the lease is still held.
--- KEYS  lane, delivery, sends, dead, days of tallies
+-- KEYS  queue of the claim, delivery, sends, dead, queue of repeats, days of tallies
 -- ARGV  1 member, 2 the lease held, 3 delivery id, 4 the record, 5 due again ('' when it has ended), 6 its life in ms once
 --       ended, 7 kept among the dead until ('' when it is none), 8 now as far as known, 9.. tallies: (key, name, by)
 -- Returns 1, or 0 when the lease had passed on.
@@ -8,7 +8,8 @@ local lease = call('ZSCORE', KEYS[1], ARGV[1])
 if not lease or tonumber(lease) ~= tonumber(ARGV[2]) then return 0 end
 if ARGV[5] ~= '' then
   call('SET', KEYS[2], ARGV[4])
-  call('ZADD', KEYS[1], 'XX', ARGV[5], ARGV[1])
+  call('ZREM', KEYS[1], ARGV[1])
+  call('ZADD', KEYS[5], ARGV[5], ARGV[1])
 else
   call('SET', KEYS[2], ARGV[4], 'PX', ARGV[6])
   call('ZREM', KEYS[1], ARGV[1])
@@ -19,7 +20,7 @@ if ARGV[7] ~= '' then
 end
 call('HDEL', KEYS[3], ARGV[3])
 for a = 9, #ARGV, 3 do
-  local day = KEYS[4 + tonumber(ARGV[a])]
+  local day = KEYS[5 + tonumber(ARGV[a])]
   redis.pcall('HINCRBY', day, ARGV[a + 1], ARGV[a + 2])
   call('EXPIRE', day, 69120000, 'NX')
 end

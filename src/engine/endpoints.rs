@@ -1,0 +1,106 @@
+//! Which endpoints are sent to: paused by hand, disabled after nothing but failure, held back for a moment.
+//!
+//! What is paused and since when an endpoint fails is in the store, for every process and over restarts; what is held back
+//! is known to this process alone (`domain/breaker.rs`). Never here: deliveries.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{PoisonError, RwLock};
+
+use tracing::{info, warn};
+
+use super::dispatcher::Dispatcher;
+use crate::domain::{self, Moment, OutcomeName, Why};
+use crate::store::{Lane, Pause, StoreResult};
+
+/// Endpoints in trouble, as last read.
+#[derive(Default)]
+pub(super) struct Stopped {
+    paused: RwLock<HashSet<Lane>>,
+    failing: RwLock<HashMap<Lane, Moment>>,
+    held_back: RwLock<HashSet<Lane>>,
+}
+
+impl Dispatcher {
+    /// Learns which endpoints are paused, and gives every lane there is: configured now, or with something left in it.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
+        let paused: HashSet<Lane> = self.engine.store.paused().await?.into_iter().map(|p| p.lane).collect();
+        let failing: HashMap<Lane, Moment> = self.engine.store.failing().await?.into_iter().collect();
+        *self.stopped.failing.write().unwrap_or_else(PoisonError::into_inner) = failing;
+        let policies = self.engine.policies();
+        let mut lanes: BTreeSet<Lane> = self.engine.store.lanes().await?.into_iter().collect();
+        lanes.extend(policies.lanes());
+        for lane in policies.lanes() {
+            let is_held = self.stopped.held_back.read().unwrap_or_else(PoisonError::into_inner).contains(&lane);
+            let up = !is_held && !paused.contains(&lane) && policies.endpoint(&lane).is_some_and(|e| !e.disabled);
+            self.engine.metrics.endpoint_up(&lane.shop, &lane.endpoint, up);
+        }
+        let before =
+            std::mem::replace(&mut *self.stopped.paused.write().unwrap_or_else(PoisonError::into_inner), paused);
+        let paused = self.stopped.paused.read().unwrap_or_else(PoisonError::into_inner);
+        before.difference(&paused).for_each(|resumed| self.engine.nudge(resumed));
+        Ok(lanes)
+    }
+
+    /// Remembers since when an endpoint fails, and stops it when it says that it is gone, or fails for too long.
+    pub(super) async fn watch_health(&self, lane: &Lane, outcome: OutcomeName, now: Moment) -> StoreResult<()> {
+        if outcome == OutcomeName::Gone {
+            return self.stop_endpoint(lane, Why::EndpointGone, now).await;
+        }
+        let known = self.stopped.failing.read().unwrap_or_else(PoisonError::into_inner).get(lane).copied();
+        match (domain::is_failure(outcome), known) {
+            (false, None) => Ok(()),
+            (false, Some(_)) => {
+                self.stopped.failing.write().unwrap_or_else(PoisonError::into_inner).remove(lane);
+                self.engine.store.note_working(lane).await
+            }
+            (true, None) => {
+                self.stopped.failing.write().unwrap_or_else(PoisonError::into_inner).insert(lane.clone(), now);
+                self.engine.store.note_failing(lane, now).await
+            }
+            (true, Some(since)) => {
+                let too_long = self.settings.disable_after.is_some_and(|bound| now.since(since) >= bound);
+                if too_long && !self.is_paused(lane) {
+                    self.stop_endpoint(lane, Why::EndpointFailing, now).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The endpoint is paused, loudly, until somebody resumes it.
+    async fn stop_endpoint(&self, lane: &Lane, why: Why, now: Moment) -> StoreResult<()> {
+        let (shop, endpoint) = (&lane.shop, &lane.endpoint);
+        warn!(%shop, %endpoint, %why, "the endpoint is disabled until it is resumed; what is due to it waits");
+        self.stopped.paused.write().unwrap_or_else(PoisonError::into_inner).insert(lane.clone());
+        self.engine.metrics.endpoint_up(shop, endpoint, false);
+        self.engine.metrics.endpoint_disabled(shop, endpoint, why);
+        self.engine.store.pause(&Pause { lane: lane.clone(), why, since: now }).await
+    }
+
+    /// Says whether an endpoint is held back after failures in a row.
+    pub(super) fn hold_back(&self, lane: &Lane, is_held: bool) {
+        let (shop, endpoint) = (&lane.shop, &lane.endpoint);
+        let mut held_back = self.stopped.held_back.write().unwrap_or_else(PoisonError::into_inner);
+        if is_held {
+            warn!(%shop, %endpoint, "the endpoint failed several times in a row and gets one send at a time until it answers");
+            held_back.insert(lane.clone());
+        } else {
+            info!(%shop, %endpoint, "the endpoint answers again");
+            held_back.remove(lane);
+        }
+        self.engine.metrics.endpoint_up(shop, endpoint, !is_held);
+    }
+
+    pub(super) fn is_paused(&self, lane: &Lane) -> bool {
+        self.stopped.paused.read().unwrap_or_else(PoisonError::into_inner).contains(lane)
+    }
+
+    /// Whether nothing is sent to an endpoint that is still configured.
+    pub(super) fn is_stopped(&self, lane: &Lane) -> bool {
+        let policies = self.engine.policies();
+        policies.endpoint(lane).is_some_and(|endpoint| endpoint.disabled || self.is_paused(lane))
+    }
+}
