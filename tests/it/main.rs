@@ -4,13 +4,16 @@
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
 //! - `model.rs`: the domain against a naive model of it;
 //! - `redis_only.rs`: what only Redis can do to its store;
+//! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
 //!
-//! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
+//! `samples.rs` gives values, `servers.rs` and `groups.rs` private redis-servers. No test sleeps but to wait for a process.
 
 #![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
+mod failover;
+mod groups;
 mod model;
 mod policy;
 mod receiver;
