@@ -16,6 +16,8 @@ mod cart_view;
 mod carts;
 mod clock;
 mod cors;
+mod deliveries;
+mod delivery_view;
 mod dismiss;
 mod endpoints;
 mod envelope;
@@ -104,6 +106,11 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/endpoints", "GET").route(get().to(endpoints::list)))
         .service(at("/v1/endpoints/{shop}/{name}/pause", "POST").route(post().to(endpoints::pause)))
         .service(at("/v1/endpoints/{shop}/{name}/resume", "POST").route(post().to(endpoints::resume)))
+        .service(at("/v1/endpoints/{shop}/{name}/replay", "POST").route(post().to(endpoints::replay)))
+        .service(at("/v1/endpoints/{shop}/{name}/test", "POST").route(post().to(endpoints::test)))
+        .service(at("/v1/deliveries", "GET").route(get().to(deliveries::list)))
+        .service(at("/v1/deliveries/{id}", "GET").route(get().to(deliveries::get)))
+        .service(at("/v1/deliveries/{id}/retry", "POST").route(post().to(deliveries::retry)))
         .service(at("/v1/clock", "POST").route(post().to(clock::post)))
         .default_service(to(observe::not_found));
 }

@@ -85,8 +85,8 @@ pub struct StoreConfig {
     pub shards: u16,
     /// Bound on every command.
     pub command_timeout: Duration,
-    /// Who vouches for Redis over TLS, as PEM.
-    pub tls_ca: Option<String>,
+    /// Who vouches for Redis over TLS; by default whom the machine trusts.
+    pub tls_ca: Option<Authority>,
     /// Whether a Redis without persistence is as meant.
     pub allow_volatile: bool,
     /// Connections to Redis, shared by all requests.
@@ -100,6 +100,14 @@ pub enum StoreUrl {
     Embedded(PathBuf),
     /// `redis…://…`, complete, with the password.
     Redis(String),
+}
+
+/// A file with the certificates of who vouches for a server.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    pub path: String,
+    /// What was in it.
+    pub pem: String,
 }
 
 /// `[scheduler]`.

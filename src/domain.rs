@@ -35,6 +35,7 @@ mod patch;
 mod person;
 mod program;
 mod reason;
+mod resend;
 mod rules;
 mod send;
 mod signal;
@@ -45,7 +46,10 @@ pub use breaker::{Breaker, is_failure};
 pub use cart::{Abandonment, Cart, NextStep, ReminderMark, Stage, StageSet, State, StateName};
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
-pub use delivery::{Attempt, Delivery, Event, EventKind, EventSet, OrderBrief, Status, StepBrief, Why};
+pub use delivery::{
+    Attempt, Delivery, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply, Status, StepBrief,
+    Why,
+};
 pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
 pub use id::{CartId, DeliveryId, EndpointName, EventKey, IdError, OrderId, ProductId, ShopId, StepName};
 pub use input::{Input, What};
@@ -55,6 +59,7 @@ pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};
 pub use program::{IdleWindows, Program, Retention, Step, Subscription};
 pub use reason::{Finding, Reason, ReasonCode, ReasonSource};
+pub use resend::{AsItIs, deliveries_of, resend, tried_at};
 pub use rules::RuleSettings;
 pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};

@@ -5,6 +5,7 @@
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
+//! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
@@ -15,14 +16,17 @@ mod endpoints;
 mod identity;
 mod inbox;
 mod lane;
+mod letters;
 mod observed;
 mod orders;
 mod policies;
 mod pulse;
 mod scheduler;
+mod unreadable;
 
-pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready};
+pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
 pub use inbox::{Engine, Once, WriteError};
+pub use letters::{Replayed, Retried, status_parts};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
 pub use scheduler::{Scheduler, Woken};

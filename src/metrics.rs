@@ -290,6 +290,7 @@ impl Metrics {
             StoreError::Full => "full",
             StoreError::Corrupt { .. } => "corrupt",
             StoreError::Unusable(_) => "unusable",
+            StoreError::Newer { .. } => "newer",
         };
         self.store_errors.with_label_values(&[op, kind]).inc();
     }

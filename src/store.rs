@@ -10,8 +10,11 @@
 //! Read next: `store/record.rs` for the stored form, then the backend that interests you.
 
 pub mod embedded;
+mod letters;
 pub mod record;
 pub mod redis;
+
+pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -226,6 +229,8 @@ pub enum Settled {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub carts: Vec<Cart>,
+    /// How many more there are that cannot be read.
+    pub unreadable: usize,
     /// Where the next page begins; opaque.
     pub next: Option<String>,
 }
@@ -267,6 +272,9 @@ pub enum StoreError {
     /// A record that this version cannot read.
     #[error("a stored {what} cannot be read")]
     Corrupt { what: &'static str },
+    /// A record of a later version: one of its processes can read it.
+    #[error("a stored {what} was written by a later version")]
+    Newer { what: &'static str },
     /// The store is not one we can use; the sentence says what to do.
     #[error("{0}")]
     Unusable(String),
@@ -379,6 +387,23 @@ pub trait Store: Send + Sync + 'static {
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page>;
     /// One delivery of a cart, while it is kept.
     async fn delivery(&self, shop: &ShopId, cart: &CartId, id: &DeliveryId) -> StoreResult<Option<Delivery>>;
+
+    /// A page of a lane; stable but for what moves meanwhile, which may come twice or not at all.
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        which: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage>;
+    /// One delivery, wherever it lies, while it is kept.
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>>;
+    /// Those of these deliveries of a cart that there are.
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>>;
+    /// Makes letters of a lane that have ended pending again, at most [`BATCH_MAX`]; gives how many still were as read.
+    async fn revive(&self, lane: &Lane, revivals: &[Revival]) -> StoreResult<usize>;
+    /// Ends a delivery that cannot be read: its record stays, and its place is among the dead.
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled>;
 
     /// The counts of a shop over these days, both included, summed over shards.
     async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>>;

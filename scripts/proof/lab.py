@@ -3,6 +3,7 @@
 Processes are started by us and ended by their own id. Standard library only.
 """
 
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -198,25 +199,33 @@ keys = [{{ role = "server", hash = "{sha(SERVER_KEY)}" }}]
 
     def tallies(self):
         """{(day as YYYY-MM-DD, name): count}, read from the store itself and not through the service."""
-        counts = {}
-        if self.redis:
-            ask = lambda *words: subprocess.run(["redis-cli", "-p", str(self.redis.port), *words], check=True,
-                                                capture_output=True, text=True).stdout.split("\n")
-            for key in filter(None, ask("--scan", "--pattern", "*:t:proof/*")):
-                fields = ask("HGETALL", key)
-                for name, count in zip(fields[0::2], fields[1::2]):
-                    counts[key[-10:], name] = counts.get((key[-10:], name), 0) + int(count)
-        else:
-            with sqlite3.connect(f"file:{self.folder}/store/cartwake.db?mode=ro", uri=True) as db:
-                for day, name, count in db.execute("SELECT day, key, value FROM tallies"):
-                    counts[time.strftime("%Y-%m-%d", time.gmtime(day * 86_400)), name] = count
-        return counts
+        return redis_tallies([self.redis.port]) if self.redis else embedded_tallies(self.folder / "store")
 
     def rss_mb(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS"):
                 return int(line.split()[1]) / 1024
         return 0.0
+
+
+def redis_tallies(ports):
+    """The counts in the Redis at these ports, each of them the master of some keys."""
+    counts = {}
+    for port in ports:
+        ask = lambda *words: subprocess.run(["redis-cli", "-p", str(port), *words], check=True, timeout=20,
+                                            capture_output=True, text=True).stdout.split("\n")
+        for key in filter(None, ask("--scan", "--pattern", "*:t:proof/*")):
+            fields = ask("HGETALL", key)
+            for name, count in zip(fields[0::2], fields[1::2]):
+                counts[key[-10:], name] = counts.get((key[-10:], name), 0) + int(count)
+    return counts
+
+
+def embedded_tallies(folder):
+    """The counts in an embedded store."""
+    with contextlib.closing(sqlite3.connect(f"file:{folder}/cartwake.db?mode=ro", uri=True)) as db:
+        return {(time.strftime("%Y-%m-%d", time.gmtime(day * 86_400)), name): count
+                for day, name, count in db.execute("SELECT day, key, value FROM tallies")}
 
 
 def request(link, method, path, body, key, headers=None):

@@ -111,7 +111,7 @@ pub async fn list(req: HttpRequest) -> Result<HttpResponse, Problem> {
 }
 
 /// No cache on the way may keep what names a person.
-fn private(mut response: HttpResponse) -> HttpResponse {
+pub fn private(mut response: HttpResponse) -> HttpResponse {
     let value = actix_web::http::header::HeaderValue::from_static("no-store");
     response.headers_mut().insert(CACHE_CONTROL, value);
     response
@@ -191,7 +191,10 @@ async fn collect(call: &Call<'_>, wanted: &Wanted) -> Result<(Vec<Cart>, Option<
             read = last + 1;
             continue;
         }
-        examined += page.carts.len().max(1);
+        if page.unreadable > 0 {
+            tracing::error!(carts = page.unreadable, "carts that cannot be read are left out of a list");
+        }
+        examined += (page.carts.len() + page.unreadable).max(1);
         found.extend(page.carts.into_iter().filter(is_wanted));
         cursor = page.next;
         if cursor.is_none() || found.len() >= wanted.limit || examined >= EXAMINED_MAX {

@@ -11,11 +11,15 @@ use serde::Serialize;
 use super::access::{Access, Entry, ShopAccess, Switched};
 use super::auth::authenticate;
 use super::call::state;
+use super::carts::private;
+use super::delivery_view::ResponseView;
+use super::faults::{At, Faults};
 use super::problem::{Kind, Problem};
 use super::query::Query;
 use super::receipt::{json, moment_or_null};
 use crate::config::Role;
 use crate::domain::{Moment, Why};
+use crate::engine::Replayed;
 use crate::store::{Lane, Pause};
 
 /// How an endpoint stands.
@@ -85,7 +89,7 @@ fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a
 ///
 /// `POST /v1/endpoints/{shop}/{name}/pause`, without a body. 204 also when it was stopped before.
 pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (state, lane) = (state(&req)?, lane(&req)?);
+    let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
     state.engine.store().pause(&Pause { lane, why: Why::EndpointPaused, since: state.engine.now() }).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -94,21 +98,79 @@ pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
 ///
 /// `POST /v1/endpoints/{shop}/{name}/resume`, without a body. 204 also when it was not stopped.
 pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let (state, lane) = (state(&req)?, lane(&req)?);
+    let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
     state.engine.store().resume(&lane).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// What became of a replay.
+#[derive(Serialize)]
+struct ReplayView {
+    /// Due again.
+    replayed: usize,
+    /// Dead since then and left so: a stale reminder, or a record that cannot be read.
+    left: usize,
+    /// Where to go on when this was not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Makes every dead delivery that was last tried since a moment due again.
+///
+/// `POST /v1/endpoints/{shop}/{name}/replay?since=`, without a body.
+pub async fn replay(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (state, (lane, query)) = (state(&req)?, lane(&req, &["since", "status", "cursor"])?);
+    let mut faults = Faults::none();
+    let since = query.get("since").and_then(|text| Moment::parse(text).ok());
+    if since.is_none() {
+        faults.add(&At::Root.field("since"), "must be a time as in RFC 3339");
+    }
+    if query.get("status").is_some_and(|status| status != "dead") {
+        faults.add(&At::Root.field("status"), "must be dead");
+    }
+    let Some(since) = since.filter(|_| faults.is_empty()) else { return Err(Query::refuse(faults)) };
+    let Replayed { queued, kept, next } =
+        state.engine.replay(&lane, since, query.get("cursor").map(str::to_owned)).await?;
+    json(StatusCode::OK, &ReplayView { replayed: queued, left: kept, next_cursor: next })
+}
+
+/// What became of a test event.
+#[derive(Serialize)]
+struct TestView<'a> {
+    outcome: &'static str,
+    status: Option<u16>,
+    duration_ms: u128,
+    response: Option<ResponseView<'a>>,
+}
+
+/// Sends an `endpoint.test` event now, also to a paused endpoint, and says what came of it.
+///
+/// `POST /v1/endpoints/{shop}/{name}/test`, without a body.
+pub async fn test(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
+    let gone = || Problem::new(Kind::NoSuchEndpoint, "The endpoint is no longer configured.");
+    let outcome = state.engine.test_endpoint(&lane).await.ok_or_else(gone)?;
+    let view = TestView {
+        outcome: outcome.name.as_str(),
+        status: outcome.status,
+        duration_ms: outcome.duration.as_millis(),
+        response: outcome.reply.as_ref().map(ResponseView::of),
+    };
+    Ok(private(json(StatusCode::OK, &view)?))
+}
+
 /// The endpoint that the path names, when it is configured and the key may see it.
-fn lane(req: &HttpRequest) -> Result<Lane, Problem> {
+fn lane(req: &HttpRequest, known: &[&str]) -> Result<(Lane, Query), Problem> {
     let access = state(req)?.access();
     let entry = authenticate(req, &access, Role::Admin)?;
-    Query::parse(req.query_string(), &[])?;
+    let query = Query::parse(req.query_string(), known)?;
     let part = |name| req.match_info().get(name).unwrap_or_default();
     let shop = seen_by(&access, entry).find(|shop| shop.id.as_str() == part("shop"));
     let found = shop.and_then(|shop| {
         let (name, _) = shop.endpoints.iter().find(|(name, _)| name.as_str() == part("name"))?;
         Some(Lane { shop: shop.id.clone(), endpoint: name.clone() })
     });
-    found.ok_or_else(|| Problem::new(Kind::NoSuchEndpoint, "No such endpoint is configured for a shop of this key."))
+    let lane = found
+        .ok_or_else(|| Problem::new(Kind::NoSuchEndpoint, "No such endpoint is configured for a shop of this key."))?;
+    Ok((lane, query))
 }

@@ -37,6 +37,7 @@ pub enum Kind {
     NoSuchCart,
     NoSuchShop,
     NoSuchEndpoint,
+    NoSuchDelivery,
     MethodNotAllowed,
     RequestTimeout,
     BodyTooLarge,
@@ -65,6 +66,7 @@ impl Kind {
         Self::NoSuchCart,
         Self::NoSuchShop,
         Self::NoSuchEndpoint,
+        Self::NoSuchDelivery,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::BodyTooLarge,
@@ -94,6 +96,7 @@ impl Kind {
             Self::NoSuchCart => (404, "/problems/no-such-cart", "There is no such cart"),
             Self::NoSuchShop => (404, "/problems/no-such-shop", "There is no such shop"),
             Self::NoSuchEndpoint => (404, "/problems/no-such-endpoint", "There is no such endpoint"),
+            Self::NoSuchDelivery => (404, "/problems/no-such-delivery", "There is no such delivery"),
             Self::MethodNotAllowed => (405, "/problems/method-not-allowed", "This method is not allowed here"),
             Self::RequestTimeout => (408, "/problems/request-timeout", "The request took too long to arrive"),
             Self::BodyTooLarge => (413, "/problems/body-too-large", "The body is too large"),
@@ -258,7 +261,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Unusable(_) => Self::new(Kind::Unavailable, "The store is not ready."),
             StoreError::Full => Self::new(Kind::StoreFull, "Nothing was stored."),
-            StoreError::Corrupt { .. } => Self::internal(),
+            StoreError::Corrupt { .. } | StoreError::Newer { .. } => Self::internal(),
         }
     }
 }

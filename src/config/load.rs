@@ -13,8 +13,8 @@ use super::KeyHash;
 use super::problem::{Problems, Report};
 use super::section::Section;
 use super::{
-    ClockKind, Config, DeliveryConfig, SchedulerConfig, ServerConfig, StoreConfig, StoreUrl, TelemetryConfig,
-    environment, layers, shop, span,
+    Authority, ClockKind, Config, DeliveryConfig, SchedulerConfig, ServerConfig, StoreConfig, StoreUrl,
+    TelemetryConfig, environment, layers, shop, span,
 };
 use crate::keys::KeyHashError;
 use crate::store::BATCH_MAX;
@@ -22,6 +22,8 @@ use crate::telemetry;
 
 /// Files with secrets are read to here and refused beyond.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Files with certificates; those that come with a system have some 200 KB.
+const CA_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The configuration in effect: the defaults, under the file, under the environment.
 ///
@@ -133,20 +135,19 @@ fn store(section: &mut Section<'_>) -> StoreConfig {
     config
 }
 
-fn ca_file(path: &str) -> Result<Option<String>, String> {
+fn ca_file(path: &str) -> Result<Option<Authority>, String> {
     if path == "off" {
         return Ok(None);
     }
-    let size = std::fs::metadata(path).map_err(|error| format!("names a file that cannot be read: {error}"))?.len();
-    if size > SECRET_FILE_BYTES_MAX {
-        return Err(format!("names a file of more than {SECRET_FILE_BYTES_MAX} bytes"));
+    let unreadable = |error: std::io::Error| format!("names a file that cannot be read: {error}");
+    if std::fs::metadata(path).map_err(unreadable)?.len() > CA_FILE_BYTES_MAX {
+        return Err(format!("names a file of more than {CA_FILE_BYTES_MAX} bytes"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
-    if text.contains("-----BEGIN CERTIFICATE-----") {
-        Ok(Some(text))
-    } else {
-        Err("names a file without a PEM certificate".to_owned())
+    let pem = std::fs::read_to_string(path).map_err(unreadable)?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err("names a file without a PEM certificate".to_owned());
     }
+    Ok(Some(Authority { path: path.to_owned(), pem }))
 }
 
 fn url_from_file(section: &mut Section<'_>) -> Option<StoreUrl> {

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn outcome(name: OutcomeName) -> Outcome {
-        Outcome { name, status: None, retry_after: None, duration: Duration::ZERO }
+        Outcome { name, status: None, retry_after: None, duration: Duration::ZERO, reply: None }
     }
 
     fn failed(breaker: &mut Breaker, times: usize, now: i64) {

@@ -92,6 +92,8 @@ named! {
         PayloadTooLarge = "payload_too_large",
         /// The endpoint did nothing but fail for as long as the configuration bears.
         EndpointFailing = "endpoint_failing",
+        /// What is stored of it, or of its cart, cannot be read.
+        Unreadable = "unreadable",
     }
 }
 
@@ -174,13 +176,38 @@ impl Status {
     }
 }
 
+/// What a receiver answered, as far as it is kept. It may repeat what it was sent, so it is shown to operators only and
+/// ends with its delivery.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    pub content_type: Option<String>,
+    /// As the receiver wrote it.
+    pub retry_after: Option<String>,
+    /// The first of it, at most [`REPLY_BYTES_MAX`]; what is no UTF-8 is replaced.
+    pub body: String,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reply({} bytes)", self.body.len())
+    }
+}
+
+/// How much of an answer's body is kept.
+pub const REPLY_BYTES_MAX: usize = 256;
+/// Of how many attempts the answer is kept.
+pub const REPLIES_MAX: usize = 3;
+
 /// One POST that was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
+    /// When it was sent: its `webhook-timestamp`, to the second.
     pub at: Moment,
     pub outcome: OutcomeName,
     pub status: Option<u16>,
     pub duration_ms: u32,
+    /// Of the last [`REPLIES_MAX`] attempts, when there was one.
+    pub reply: Option<Reply>,
 }
 
 /// How many attempts a delivery remembers; the count goes on.
@@ -200,6 +227,7 @@ pub struct Delivery {
     /// Not sent after this.
     pub send_not_after: Moment,
     pub status: Status,
+    /// Since it was queued, or sent again by hand.
     pub attempt_count: u32,
     /// Newest last, at most `ATTEMPTS_MAX`.
     pub attempts: Vec<Attempt>,

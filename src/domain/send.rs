@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::cart::{Cart, State};
-use super::delivery::{ATTEMPTS_MAX, Attempt, Delivery, Status, Why};
+use super::delivery::{ATTEMPTS_MAX, Attempt, Delivery, REPLIES_MAX, Reply, Status, Why};
 use super::fact::{Fact, ReminderResult};
 use super::names::named;
 use super::person::Person;
@@ -29,13 +29,14 @@ named! {
 }
 
 /// What one POST came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub name: OutcomeName,
     pub status: Option<u16>,
     /// What the receiver asked for, with 429 or 503.
     pub retry_after: Option<Duration>,
     pub duration: Duration,
+    pub reply: Option<Reply>,
 }
 
 /// Whether a delivery may go out now.
@@ -171,14 +172,18 @@ fn retry(delivery: &Delivery, asked: Option<Duration>, now: Moment) -> Verdict {
 }
 
 impl Delivery {
-    /// Records an attempt.
+    /// Records an attempt that was sent at this moment.
     pub fn note(&mut self, outcome: &Outcome, at: Moment) {
         let duration_ms = u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX);
         self.attempt_count = self.attempt_count.saturating_add(1);
         if self.attempts.len() == ATTEMPTS_MAX {
             self.attempts.remove(0);
         }
-        self.attempts.push(Attempt { at, outcome: outcome.name, status: outcome.status, duration_ms });
+        let reply = outcome.reply.clone();
+        self.attempts.push(Attempt { at, outcome: outcome.name, status: outcome.status, duration_ms, reply });
+        for older in self.attempts.iter_mut().rev().skip(REPLIES_MAX) {
+            older.reply = None;
+        }
     }
 
     /// Takes a verdict; gives what became true.

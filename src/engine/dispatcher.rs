@@ -18,8 +18,6 @@ use crate::webhook::{Message, payload};
 
 /// How much longer a send's lease is than its deadline: time to settle.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
-/// How long a delivery waits whose record cannot be read: a newer version may be able to.
-const SET_ASIDE: Duration = Duration::from_secs(600);
 /// How long a delivery waits that we were too slow to start: a slow store is not helped by more haste.
 const TOO_SLOW_WAIT: Duration = Duration::from_secs(1);
 /// Waits between tries to record an attempt that was made.
@@ -33,6 +31,8 @@ pub enum Dispatched {
     Attempted(Verdict),
     /// Not sent on purpose, for good.
     Suppressed(Why),
+    /// It cannot be read, and is among the dead.
+    Buried,
     /// Given back without an attempt.
     Released,
     /// The claim had passed to somebody else.
@@ -69,6 +69,13 @@ impl Ready {
             timeout: self.endpoint.timeout,
         }
     }
+}
+
+/// An attempt that was made.
+pub struct Sent {
+    pub ready: Ready,
+    pub started_at: Moment,
+    pub outcome: Outcome,
 }
 
 /// What is known of a delivery that has begun.
@@ -132,17 +139,14 @@ impl Dispatcher {
     pub async fn run_once(&self) -> StoreResult<Vec<Dispatched>> {
         let mut done = Vec::new();
         for lane in self.refresh().await? {
-            loop {
+            // What waits for a stopped endpoint stays due; only the loops look at it now and then.
+            while !self.is_stopped(&lane) {
                 let claims = self.claim(&lane, BATCH_MAX).await?;
                 if claims.is_empty() {
                     break;
                 }
                 for claim in &claims {
                     done.extend(self.handle(claim).await?);
-                }
-                if self.is_stopped(&lane) {
-                    // What waits there is still due.
-                    break;
                 }
             }
         }
@@ -155,10 +159,10 @@ impl Dispatcher {
         for looked in self.look(&claim.lane, std::slice::from_ref(claim)).await {
             match looked? {
                 Looked::Done(dispatched) => done.push(dispatched),
-                Looked::Ready(ready) => match self.post(&ready).await {
-                    None => done.push(self.give_back(*ready).await?),
-                    Some(outcome) => {
-                        for dispatched in self.finish(vec![(*ready, outcome)]).await {
+                Looked::Ready(ready) => match self.post(*ready).await {
+                    Err(ready) => done.push(self.give_back(ready).await?),
+                    Ok(sent) => {
+                        for dispatched in self.finish(vec![sent]).await {
                             done.push(dispatched?);
                         }
                     }
@@ -193,8 +197,12 @@ impl Dispatcher {
                 Ok(Some(begun)) => ours.push(begun),
                 Ok(None) => looked.push(Ok(Looked::Done(Dispatched::Lost))),
                 Err(StoreError::Corrupt { what }) => {
-                    error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; set aside");
-                    looked.push(self.set_aside(claim.clone(), now, span).await.map(Looked::Done));
+                    error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; moved to the dead");
+                    looked.push(self.bury(claim, now, span).await.map(Looked::Done));
+                }
+                Err(StoreError::Newer { what }) => {
+                    warn!(delivery.id = %claim.delivery, what, "a record of a newer version; left to a process of that version");
+                    looked.push(self.set_aside(claim, now, span).await.map(Looked::Done));
                 }
                 Err(error) => looked.push(Err(error)),
             }
@@ -258,10 +266,11 @@ impl Dispatcher {
         }
     }
 
-    /// Makes the POST of a delivery, unless it is too late to start it.
-    pub(super) async fn post(&self, ready: &Ready) -> Option<Outcome> {
-        let now = self.start(ready)?;
-        Some(ready.endpoint.sender.send(ready.message(), now).await)
+    /// Makes the POST of a delivery, or gives it back when it is too late to start it.
+    pub(super) async fn post(&self, ready: Ready) -> Result<Sent, Ready> {
+        let Some(started_at) = self.start(&ready) else { return Err(ready) };
+        let outcome = ready.endpoint.sender.send(ready.message(), started_at).await;
+        Ok(Sent { ready, started_at, outcome })
     }
 
     /// When the POST of this delivery starts: now, or never when what we know of the cart is too old to start writing on.
@@ -284,13 +293,13 @@ impl Dispatcher {
     }
 
     /// Records what attempts came to, and what follows from it.
-    pub async fn finish(&self, attempts: Vec<(Ready, Outcome)>) -> Vec<StoreResult<Dispatched>> {
+    pub async fn finish(&self, attempts: Vec<Sent>) -> Vec<StoreResult<Dispatched>> {
         let mut conclusions = Vec::with_capacity(attempts.len());
-        for (ready, outcome) in attempts {
+        for Sent { ready, started_at, outcome } in attempts {
             let Ready { claim, mut delivery, .. } = ready;
             let now = self.engine.clock.now();
             let verdict = domain::after_attempt(&delivery, &outcome, now);
-            delivery.note(&outcome, now);
+            delivery.note(&outcome, started_at);
             self.engine.metrics.attempted(&delivery.shop, &delivery.endpoint, outcome.name, outcome.duration);
             log_attempt(&delivery, &outcome, verdict);
             if let Err(error) = self.watch_health(&claim.lane, outcome.name, now).await {
@@ -343,16 +352,6 @@ impl Dispatcher {
             Verdict::Suppressed(why) => Dispatched::Suppressed(why),
             Verdict::Delivered | Verdict::RetryAt(_) | Verdict::Dead(_) => Dispatched::Attempted(*verdict),
         }
-    }
-
-    /// A store may or may not have renewed the lease before it found that it cannot read what is behind it.
-    async fn set_aside(&self, claim: Claim, now: Moment, span: Duration) -> StoreResult<Dispatched> {
-        let renewed = Claim { until: now.plus(span), ..claim.clone() };
-        let released = self.release(&renewed, now.plus(SET_ASIDE)).await?;
-        if released == Dispatched::Lost {
-            return self.release(&claim, now.plus(SET_ASIDE)).await;
-        }
-        Ok(released)
     }
 
     pub(super) async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Dispatched> {

@@ -99,7 +99,8 @@ impl Dispatcher {
     }
 
     /// Whether nothing is sent to an endpoint that is still configured.
-    pub(super) fn is_stopped(&self, lane: &Lane) -> bool {
+    #[must_use]
+    pub fn is_stopped(&self, lane: &Lane) -> bool {
         let policies = self.engine.policies();
         policies.endpoint(lane).is_some_and(|endpoint| endpoint.disabled || self.is_paused(lane))
     }

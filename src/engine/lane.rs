@@ -16,10 +16,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::dispatcher::{Dispatcher, Looked, Ready};
+use super::dispatcher::{Dispatcher, Looked, Ready, Sent};
 use super::policies::EndpointPolicy;
 use super::pulse::Backoff;
-use crate::domain::{Breaker, Moment, Outcome};
+use crate::domain::Breaker;
 use crate::store::{BATCH_MAX, Claim, Lane, StoreError, StoreResult};
 
 /// The fewest that are claimed at a time: with fewer, repeats would get no share of the places.
@@ -38,13 +38,6 @@ struct Found {
     failure: Option<StoreError>,
 }
 
-/// An attempt that was made.
-struct Sent {
-    ready: Ready,
-    started_at: Moment,
-    outcome: Outcome,
-}
-
 pub(super) struct LaneLoop {
     dispatcher: Arc<Dispatcher>,
     lane: Lane,
@@ -56,7 +49,7 @@ pub(super) struct LaneLoop {
     looking: JoinSet<StoreResult<Found>>,
     sending: JoinSet<StoreResult<Option<Sent>>>,
     /// Made, and waiting to be recorded.
-    sent: Vec<(Ready, Outcome)>,
+    sent: Vec<Sent>,
     recording: JoinSet<Vec<StoreError>>,
     breaker: Breaker,
     /// Sends that ended since the last look.
@@ -170,11 +163,10 @@ impl LaneLoop {
 
     fn send(&mut self, ready: Ready) {
         let dispatcher = Arc::clone(&self.dispatcher);
-        let started_at = dispatcher.engine.now();
         self.sending.spawn(async move {
-            match dispatcher.post(&ready).await {
-                Some(outcome) => Ok(Some(Sent { ready, started_at, outcome })),
-                None => dispatcher.give_back(ready).await.map(|_| None),
+            match dispatcher.post(ready).await {
+                Ok(sent) => Ok(Some(sent)),
+                Err(ready) => dispatcher.give_back(ready).await.map(|_| None),
             }
         });
     }
@@ -189,7 +181,7 @@ impl LaneLoop {
                 if was_open != is_open {
                     self.dispatcher.hold_back(&self.lane, is_open);
                 }
-                self.sent.push((sent.ready, sent.outcome));
+                self.sent.push(sent);
             }
             Ok(Ok(None)) => {}
             Ok(Err(error)) => self.tell(&error),

@@ -13,8 +13,8 @@ use crate::domain::{
 };
 use crate::metrics::Metrics;
 use crate::store::{
-    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
-    Store, StoreResult,
+    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
+    Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
 };
 
 /// A store whose calls are measured.
@@ -113,6 +113,11 @@ observe! {
     failing() -> Vec<(Lane, Moment)>;
     list_carts(cursor: Option<&str>, limit: usize) -> Page;
     delivery(shop: &ShopId, cart: &CartId, id: &DeliveryId) -> Option<Delivery>;
+    list_deliveries(lane: &Lane, which: Shelf, cursor: Option<&str>, limit: usize) -> LetterPage;
+    find_delivery(id: &DeliveryId) -> Option<Letter>;
+    deliveries_of(shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> Vec<Letter>;
+    revive(lane: &Lane, revivals: &[Revival]) -> usize;
+    bury(burial: Burial<'_>) -> Settled;
     tallies(shop: &ShopId, from: Day, to: Day) -> Vec<(Day, TallyKey, i64)>;
     census() -> Vec<(ShopId, StateName, i64)>;
     outbox_counts() -> OutboxCounts;

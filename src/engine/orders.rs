@@ -9,6 +9,7 @@
 //! opposite order (begin, then marks): at least one of the two sees the other.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::warn;
@@ -26,11 +27,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(15);
 const WAIT_MAX: Duration = Duration::from_secs(15);
 const CONFLICTS_MAX: usize = 5;
 
-/// A cart that this order settled.
+/// A cart that this order settled, or that something else had closed while a send to it was on its way.
 struct Closed {
     id: CartId,
     attribution: Option<Attribution>,
     in_flight_until: Option<Moment>,
+    is_settled: bool,
 }
 
 impl Engine {
@@ -72,8 +74,9 @@ impl Engine {
             let hashes = self.buyer(shop, &news, prior.as_ref()).await?;
             let person = self.store.person(shop, &hashes, self.clock.now()).await?;
             self.remember(shop, &news, &hashes, policy.program.retention.converted).await?;
-            let closed = self.close_carts(shop, &news, prior.as_ref(), &hashes).await?;
+            let mut closed = self.close_carts(shop, &news, prior.as_ref(), &hashes).await?;
             let in_flight = self.wait_out(shop, &closed).await?;
+            closed.retain(|cart| cart.is_settled);
 
             let touched: Vec<_> = closed.iter().map(|c| (c.id.clone(), c.attribution)).collect();
             let now = self.clock.now();
@@ -164,14 +167,23 @@ impl Engine {
             return Ok(closed);
         }
         let mark = news.mark();
+        // What it covers and something else closed a moment ago: a reminder of it may have begun before that.
+        let is_passed_over = AtomicBool::new(false);
         let covered = |cart: Option<&Cart>| {
             cart.is_some_and(|cart| {
-                is_by(cart, news) || (cart.state.is_open() && mark.as_ref().is_some_and(|mark| mark.settles(cart)))
+                let is_covered = mark.as_ref().is_some_and(|mark| mark.settles(cart));
+                let is_concerned = is_by(cart, news) || (cart.state.is_open() && is_covered);
+                let has_reminders = is_covered && !cart.reminders.is_empty();
+                is_passed_over.store(!is_concerned && has_reminders, Ordering::Relaxed);
+                is_concerned
             })
         };
         for id in self.store.carts_of(shop, hashes, self.clock.now()).await? {
             if !named.contains(&id) {
                 closed.extend(self.close(shop, &id, news, covered).await?);
+                if is_passed_over.swap(false, Ordering::Relaxed) {
+                    closed.extend(self.still_sent(shop, &id).await?);
+                }
             }
         }
         Ok(closed)
@@ -196,14 +208,24 @@ impl Engine {
         };
         let Some(written) = written else { return Ok(None) };
         let changed = written.receipt.applied == Applied::Applied;
-        let Some(cart) = written.cart.filter(|cart| changed || is_by(cart, news)) else { return Ok(None) };
+        let Some(cart) = written.cart.filter(|cart| changed || is_by(cart, news)) else {
+            return self.still_sent(shop, id).await;
+        };
         let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
         let in_flight_until = match written.in_flight_until {
             Some(until) => Some(until),
             None => self.store.in_flight_until(shop, id, self.clock.now()).await?,
         };
-        Ok(Some(Closed { id: id.clone(), attribution, in_flight_until }))
+        Ok(Some(Closed { id: id.clone(), attribution, in_flight_until, is_settled: true }))
+    }
+
+    /// A cart that this order had nothing to close in, while a send to it is on its way: that is waited out all the same.
+    async fn still_sent(&self, shop: &ShopId, id: &CartId) -> Result<Option<Closed>, WriteError> {
+        let until = self.store.in_flight_until(shop, id, self.clock.now()).await?;
+        let sent =
+            |until| Closed { id: id.clone(), attribution: None, in_flight_until: Some(until), is_settled: false };
+        Ok(until.map(sent))
     }
 
     /// Waits until no send of these carts is in flight any more, or its lease is over.

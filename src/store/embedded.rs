@@ -12,6 +12,7 @@ mod counts;
 mod fault;
 mod folder;
 mod lanes;
+mod letters;
 mod outbox;
 mod people;
 mod schema;
@@ -26,12 +27,14 @@ use async_trait::async_trait;
 
 use self::carts::{CartWrite, Cursor, OrderWrite, RawLoaded, Subject};
 use self::folder::Folder;
+use self::letters::{Burying, Reviving};
 use self::outbox::Settling;
 use self::people::Hashes;
 use self::worker::{Access, Worker};
+use super::letters::Mark;
 use super::{
-    BATCH_MAX, Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled,
-    Settlement, Store, StoreError, StoreResult, Stored, record,
+    BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult, Stored, record,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
@@ -251,6 +254,49 @@ impl Store for EmbeddedStore {
         let (shop, cart, id) = (shop.clone(), cart.clone(), id.clone());
         let bytes = self.lookups.run(move |db| Ok(outbox::find(db, &shop, &cart, &id)?)).await?;
         bytes.map(|bytes| record::decode_delivery(&bytes)).transpose()
+    }
+
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        which: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage> {
+        let mark = match cursor.map(Mark::parse) {
+            // Not one of ours: an end, so that nobody pages in circles.
+            Some(None) => return Ok(LetterPage::default()),
+            mark => mark.flatten(),
+        };
+        let (lane, limit) = (lane.clone(), limit.max(1));
+        self.surveys.run(move |db| letters::page(db, &lane, which, mark.as_ref(), limit)).await
+    }
+
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
+        let id = id.clone();
+        self.lookups.run(move |db| letters::find(db, &id)).await
+    }
+
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>> {
+        let (shop, cart, ids) = (shop.clone(), cart.clone(), ids.to_vec());
+        self.surveys.run(move |db| letters::of_cart(db, &shop, &cart, &ids)).await
+    }
+
+    async fn revive(&self, _lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
+        let revivals: Vec<Reviving> = revivals.iter().map(Reviving::of).collect();
+        let work = move |db: &rusqlite::Connection| {
+            let mut revived = 0;
+            for one in &revivals {
+                revived += usize::from(one.apply(db)?);
+            }
+            Ok(revived)
+        };
+        self.writer.run(work).await
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled> {
+        let burying = Burying::of(&burial);
+        self.writer.run(move |db| Ok(burying.apply(db)?)).await
     }
 
     async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>> {

@@ -56,11 +56,24 @@ pub fn encode_delivery(delivery: &Delivery) -> Vec<u8> {
 }
 
 /// # Errors
-/// [`StoreError::Corrupt`] when these are not the bytes of a delivery.
+/// [`StoreError::Newer`] when a later version wrote it, [`StoreError::Corrupt`] when these are not the bytes of a delivery.
 pub fn decode_delivery(bytes: &[u8]) -> StoreResult<Delivery> {
     let payload = packing::unpack(FORMAT, bytes);
     let delivery = payload.as_deref().and_then(read).and_then(DeliveryRecord::into_delivery);
-    delivery.ok_or(StoreError::Corrupt { what: "delivery" })
+    delivery.ok_or_else(|| {
+        match payload.as_deref().map_or(bytes.first().copied(), |payload| payload.first().copied()) {
+            Some(format) if payload.is_none() && format > FORMAT => StoreError::Newer { what: "delivery" },
+            Some(first) if payload.is_some() && has_more_fields(first, delivery::FIELDS) => {
+                StoreError::Newer { what: "delivery" }
+            }
+            _ => StoreError::Corrupt { what: "delivery" },
+        }
+    })
+}
+
+/// Whether a payload begins like a struct with more fields than this: 0x90 and the count, to 15 of them.
+const fn has_more_fields(first: u8, fields: u8) -> bool {
+    first > 0x90 + fields && first <= 0x9f
 }
 
 /// An order without its shop and id, which are its key.

@@ -16,6 +16,7 @@ mod failure;
 mod health;
 mod keys;
 mod lanes;
+mod letters;
 mod meta;
 mod node;
 mod persons;
@@ -35,8 +36,8 @@ pub use self::address::Address;
 use self::connection::Connections;
 use self::keys::Shards;
 use super::{
-    Begun, Claim, Commit, Committed, Health, Lane, Loaded, OrderCommit, OutboxCounts, Page, Pause, Settled, Settlement,
-    Store, StoreResult,
+    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
+    Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
@@ -82,7 +83,14 @@ impl RedisStore {
     /// [`super::StoreError::Unusable`] when the store was made otherwise than these settings say, or by a newer version.
     pub async fn open(settings: RedisSettings, fresh_identity_key: [u8; 32], now: Moment) -> StoreResult<Self> {
         let redis = Connections::new(&settings.url, settings.tls_ca, settings.command_timeout, settings.connections)?;
-        let identity_key = meta::agree(&redis, settings.shards, fresh_identity_key, now).await?;
+        let identity_key = match meta::agree(&redis, settings.shards, fresh_identity_key, now).await {
+            // Of a replica, or of one server of a cluster, its own words say more.
+            Err(StoreError::Unavailable(why)) => match health::check(&redis, true).await {
+                Err(unusable @ StoreError::Unusable(_)) => return Err(unusable),
+                Ok(_) | Err(_) => return Err(StoreError::Unavailable(why)),
+            },
+            agreed => agreed?,
+        };
         Ok(Self {
             redis,
             shards: Shards(settings.shards),
@@ -280,6 +288,32 @@ impl Store for RedisStore {
         self.stored_delivery(shop, cart, id).await
     }
 
+    async fn list_deliveries(
+        &self,
+        lane: &Lane,
+        which: Shelf,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> StoreResult<LetterPage> {
+        self.page_of_letters(lane, which, cursor, limit).await
+    }
+
+    async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
+        self.find_letter(id).await
+    }
+
+    async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>> {
+        self.letters_of_cart(shop, cart, ids).await
+    }
+
+    async fn revive(&self, lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
+        self.revive_letters(lane, revivals).await
+    }
+
+    async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled> {
+        self.bury_claim(burial).await
+    }
+
     async fn tallies(&self, shop: &ShopId, from: Day, to: Day) -> StoreResult<Vec<(Day, TallyKey, i64)>> {
         self.sum_tallies(shop, from, to).await
     }
@@ -293,7 +327,9 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> StoreResult<Health> {
-        health::check(&self.redis, self.allow_volatile).await
+        let health = health::check(&self.redis, self.allow_volatile).await?;
+        meta::is_still(&self.redis, self.shards.0, self.identity_key).await?;
+        Ok(health)
     }
 
     /// Redis expires by itself; enrolments and dead deliveries are trimmed where new ones come in.

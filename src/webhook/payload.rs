@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use self::form::{Data, Envelope, Experiment, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm};
-use crate::domain::{Cart, Content, Delivery, EventKind, WebUrl};
+use crate::domain::{Cart, Content, Delivery, EventKind, Moment, WebUrl};
 
 /// A body stays below this; Standard Webhooks asks for it.
 pub const BODY_BYTES_MAX: usize = 20_000;
@@ -44,6 +44,13 @@ pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, P
     }
     cut(&mut data, delivery);
     fitting(&envelope(delivery, &data)).ok_or(PayloadError::TooLarge)
+}
+
+/// The body of an `endpoint.test` event: nothing in it is about anybody.
+#[must_use]
+pub fn test(shop: &str, endpoint: &str, at: Moment) -> Vec<u8> {
+    let data = TestForm { shop, endpoint };
+    json(&Envelope { kind: EventKind::EndpointTest.as_str(), timestamp: Stamp(at), data })
 }
 
 fn envelope<T: Serialize>(delivery: &Delivery, data: T) -> Envelope<T> {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::signature::{Secret, sign};
 use super::target::{AddressPolicy, AddressRefused, Resolver};
-use crate::domain::{Moment, Outcome, OutcomeName};
+use crate::domain::{Moment, Outcome, OutcomeName, REPLY_BYTES_MAX};
 
 /// How much of an answer's body is read.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
@@ -88,29 +88,31 @@ impl Sender {
     pub async fn send(&self, message: Message<'_>, now: Moment) -> Outcome {
         #[expect(clippy::disallowed_methods, reason = "measures the attempt and bounds it; `now` is what is signed")]
         let started = Instant::now();
-        let (name, status, retry_after) = self.attempt(message, now, started).await;
-        Outcome { name, status, retry_after, duration: started.elapsed() }
+        let outcome = self.attempt(message, now, started).await;
+        Outcome { duration: started.elapsed(), ..outcome }
     }
 
-    async fn attempt(
-        &self,
-        message: Message<'_>,
-        now: Moment,
-        started: Instant,
-    ) -> (OutcomeName, Option<u16>, Option<Duration>) {
+    async fn attempt(&self, message: Message<'_>, now: Moment, started: Instant) -> Outcome {
         if let Err(refused) = self.policy.vet_literal(message.url) {
-            return (address_refused(message.id, &refused), None, None);
+            return unanswered(address_refused(message.id, &refused));
         }
         let deadline = started + message.timeout;
         let (id, host) = (message.id, message.url.host_str().unwrap_or_default());
         match timeout_at(deadline, self.post(message, now)).await {
-            Err(_) => (OutcomeName::TimedOut, None, None),
-            Ok(Err(error)) => (why_unanswered(id, host, error), None, None),
+            Err(_) => unanswered(OutcomeName::TimedOut),
+            Ok(Err(error)) => unanswered(why_unanswered(id, host, error)),
             Ok(Ok(response)) => {
                 let status = response.status().as_u16();
                 let retry_after = answer::retry_after(response.headers(), now);
-                drain(response, deadline).await;
-                (answer::name(status, retry_after), Some(status), retry_after)
+                let mut reply = answer::reply(response.headers());
+                reply.body = answer::text(&drain(response, deadline).await);
+                Outcome {
+                    name: answer::name(status, retry_after),
+                    status: Some(status),
+                    retry_after,
+                    duration: Duration::ZERO,
+                    reply: Some(reply),
+                }
             }
         }
     }
@@ -130,20 +132,27 @@ impl Sender {
     }
 }
 
-/// Reads a short body to its end; any other is dropped, and its connection with it.
-async fn drain(mut response: Response, deadline: Instant) {
-    if response.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX as u64) {
-        return;
-    }
+const fn unanswered(name: OutcomeName) -> Outcome {
+    Outcome { name, status: None, retry_after: None, duration: Duration::ZERO, reply: None }
+}
+
+/// Reads a short body to its end; any other is dropped, and its connection with it. Gives its first bytes.
+async fn drain(mut response: Response, deadline: Instant) -> Vec<u8> {
+    let mut first = Vec::new();
+    let is_long = response.content_length().is_some_and(|length| length > ANSWER_BYTES_MAX as u64);
     #[expect(clippy::disallowed_methods, reason = "bounds the reading of an answer that is thrown away")]
     let until = deadline.min(Instant::now() + DRAIN_MAX);
     let mut read = 0;
-    while read < ANSWER_BYTES_MAX {
+    while read < ANSWER_BYTES_MAX && !(is_long && first.len() >= REPLY_BYTES_MAX) {
         match timeout_at(until, response.chunk()).await {
-            Ok(Ok(Some(chunk))) => read += chunk.len(),
-            Ok(Ok(None) | Err(_)) | Err(_) => return,
+            Ok(Ok(Some(chunk))) => {
+                read += chunk.len();
+                first.extend(chunk.iter().take(REPLY_BYTES_MAX - first.len()));
+            }
+            Ok(Ok(None) | Err(_)) | Err(_) => break,
         }
     }
+    first
 }
 
 fn address_refused(id: &str, refused: &AddressRefused) -> OutcomeName {

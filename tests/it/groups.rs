@@ -24,7 +24,8 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     pub fn start() -> Self {
-        let options = [&UNSAVED[..], &["--databases", "1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]];
+        let options =
+            [&UNSAVED[..], &["--databases", "1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]];
         let servers: Vec<RedisServer> = (0..6).map(|_| RedisServer::start_with(&options.concat())).collect();
         let made = Command::new("redis-cli")
             .args(["--cluster", "create"])
@@ -38,7 +39,11 @@ impl RedisCluster {
             servers.iter().all(|server| {
                 server.tell("CLUSTER INFO").contains("cluster_state:ok")
                     && server.tell("CLUSTER INFO").contains("cluster_known_nodes:6")
-            }) && servers.iter().filter(|server| server.tell("INFO replication").contains("master_link_status:up")).count() == 3
+            }) && servers
+                .iter()
+                .filter(|server| server.tell("INFO replication").contains("master_link_status:up"))
+                .count()
+                == 3
         });
         Self { servers }
     }

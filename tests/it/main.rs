@@ -2,8 +2,9 @@
 //!
 //! - `store.rs`: the conformance suite that every store runs;
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
-//! - `model.rs`: the domain against a naive model of it;
+//! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store;
+//! - `unfit.rs`: servers that are not as they must be, or full;
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
@@ -14,6 +15,7 @@
 
 mod failover;
 mod groups;
+mod memory;
 mod model;
 mod policy;
 mod receiver;
@@ -21,6 +23,8 @@ mod redis_only;
 mod samples;
 mod servers;
 mod shop;
+mod sim;
 mod store;
 mod stories;
 mod tidy;
+mod unfit;

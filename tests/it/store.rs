@@ -8,6 +8,7 @@ mod answers;
 mod claims;
 mod commits;
 mod counts;
+mod letters;
 mod orders;
 mod people;
 mod records;
@@ -16,7 +17,7 @@ mod settling;
 mod wakes;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::store::Store;
@@ -25,6 +26,7 @@ use cartwake::store::redis::{RedisSettings, RedisStore};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::memory::MemoryStore;
 use crate::samples::at;
 use crate::{groups, servers};
 
@@ -38,6 +40,8 @@ pub enum Place {
         /// A cluster has one database only: cases take turns.
         _turn: Option<MutexGuard<'static, ()>>,
     },
+    /// The model of a store, made by the first who opens it.
+    Memory(OnceLock<Arc<MemoryStore>>),
 }
 
 impl Place {
@@ -74,6 +78,10 @@ impl Place {
         Self::Redis { url, authority: None, _turn: None }
     }
 
+    async fn memory() -> Self {
+        Self::Memory(OnceLock::new())
+    }
+
     pub async fn open(&self) -> Arc<dyn Store> {
         self.open_with([7; 32]).await
     }
@@ -91,7 +99,7 @@ impl Place {
     pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
         match self {
             Self::Embedded(_) => None,
-            Self::Redis { .. } => Some((self.open().await, self.open_with([8; 32]).await)),
+            Self::Redis { .. } | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
         }
     }
 
@@ -111,6 +119,7 @@ impl Place {
                 };
                 Arc::new(RedisStore::open(settings, identity_key, at(0)).await.expect("the server is ours"))
             }
+            Self::Memory(store) => store.get_or_init(|| Arc::new(MemoryStore::new(identity_key))).clone(),
         }
     }
 }
@@ -140,7 +149,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    [embedded, redis, valkey, cluster, sentinel, tls]
+    [embedded, memory, redis, valkey, cluster, sentinel, tls]
     {
         commits:
             a_commit_is_visible_to_the_next_load,
@@ -204,6 +213,14 @@ on_every_store! {
             the_oldest_due_is_the_most_overdue_of_carts_and_deliveries,
             an_unknown_delivery_is_absent,
             every_end_reads_back_as_written;
+        letters:
+            pages_of_a_lane_meet_each_delivery_once,
+            a_delivery_is_found_wherever_it_lies,
+            a_revived_delivery_is_due_again_and_among_the_dead_no_more,
+            a_letter_that_changed_is_not_revived,
+            a_buried_delivery_is_dead_and_can_be_revived,
+            a_lost_claim_buries_nothing,
+            what_was_answered_is_kept_of_the_last_attempts;
         people:
             nobody_is_known_for_anything,
             a_mark_is_read_under_each_identifier,

@@ -2,6 +2,7 @@
 //!
 //! Each ends in what was sent and what was not. The clock is set by hand.
 
+mod deliveries;
 mod delivery;
 mod lateness;
 mod lost_reply;
@@ -51,6 +52,12 @@ on_every_store! {
         every_signature_is_accepted_by_the_official_library,
         an_order_during_a_send_waits_for_its_end,
         an_order_does_not_wait_for_news_about_a_cart;
+    deliveries:
+        a_dead_letter_is_listed_read_and_sent_again,
+        a_buyer_is_not_reminded_by_hand,
+        a_replay_sends_what_died_since,
+        a_test_event_is_sent_to_a_paused_endpoint,
+        the_deliveries_of_a_cart_are_listed_whatever_became_of_them;
     lateness:
         an_order_before_its_cart_closes_it,
         an_old_snapshot_after_a_new_one_changes_nothing,

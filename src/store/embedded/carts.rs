@@ -273,14 +273,17 @@ pub fn list(db: &Connection, after: &Cursor, limit: usize) -> Result<Page, Fault
     let mut page = Page::default();
     let mut last = None;
     while let Some(row) = rows.next()? {
-        if page.carts.len() == limit {
+        if page.carts.len() + page.unreadable == limit {
             page.next = last;
             break;
         }
         let (wake_at, shop, id): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         last = Some(format!("{wake_at}:{shop}:{id}"));
         let (shop, id) = key(&shop, &id)?;
-        page.carts.push(record::decode_cart(&shop, &id, &row.get::<_, Vec<u8>>(3)?)?);
+        match record::decode_cart(&shop, &id, &row.get::<_, Vec<u8>>(3)?) {
+            Ok(cart) => page.carts.push(cart),
+            Err(_) => page.unreadable += 1,
+        }
     }
     Ok(page)
 }

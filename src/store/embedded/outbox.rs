@@ -12,9 +12,9 @@ use super::{counts, lanes};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
 use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, record};
 
-const PENDING: i64 = 0;
+pub const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
-const DEAD: i64 = 2;
+pub const DEAD: i64 = 2;
 const SUPPRESSED: i64 = 3;
 
 const fn code(status: Status) -> i64 {
@@ -157,7 +157,8 @@ pub fn in_flight_until(
     Ok(until.map(Moment::from_millis))
 }
 
-fn land(db: &Connection, claim: &Claim) -> Result<(), rusqlite::Error> {
+/// The send of a claim is over.
+pub fn land(db: &Connection, claim: &Claim) -> Result<(), rusqlite::Error> {
     db.prepare_cached("DELETE FROM sends WHERE shop = ? AND cart = ? AND delivery = ?")?.execute([
         claim.lane.shop.as_str(),
         claim.cart.as_str(),

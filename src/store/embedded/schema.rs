@@ -76,6 +76,11 @@ CREATE TABLE tallies (shop TEXT, day INTEGER, key TEXT, value INTEGER NOT NULL,
 CREATE TABLE census (shop TEXT, state TEXT, carts INTEGER NOT NULL, PRIMARY KEY (shop, state)) WITHOUT ROWID;
 ";
 
+/// Added since, and kept by versions that do not know it.
+const LATER: &str = "
+CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (shop, endpoint, purge_at) WHERE status = 2;
+";
+
 /// Opens the file for writing, makes or checks its tables, and gives the identity key: the stored one, or this one
 /// where there was none.
 ///
@@ -92,6 +97,7 @@ pub fn open_writer(file: &Path, fresh_identity_key: [u8; 32], now: Moment) -> St
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let key = own(&transaction, fresh_identity_key)?;
+        transaction.execute_batch(LATER)?;
         void_leases(&transaction, now)?;
         transaction.commit()?;
         Ok((connection, key))

@@ -257,7 +257,7 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
         select(Why::ALL).prop_map(Status::Suppressed),
     ];
     let attempt = (moment(), select(OutcomeName::ALL), of(any::<u16>()), any::<u32>())
-        .prop_map(|(at, outcome, status, duration_ms)| Attempt { at, outcome, status, duration_ms });
+        .prop_map(|(at, outcome, status, duration_ms)| Attempt { at, outcome, status, duration_ms, reply: None });
     let life = (status, any::<u32>(), vec(attempt, 0..10));
     (shop(), cart_id(), endpoint, event(), moment(), moment(), life).prop_map(
         |(shop, cart, endpoint, event, due_at, send_not_after, (status, attempt_count, attempts))| Delivery {

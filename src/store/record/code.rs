@@ -91,7 +91,7 @@ mod tests {
             ReasonSource: "none inferred_soft inferred_hard agent reported",
             Stage: "browse cart contact shipping payment",
             StateName: "active abandoned payment_pending converted reverted dismissed opted_out suppressed merged expired erased",
-            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing",
+            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable",
         }
     }
 }

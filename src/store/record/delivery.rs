@@ -8,8 +8,8 @@ use super::code::{Coded, known};
 use super::content::minor;
 use crate::domain::{
     Abandonment, Attempt, CartId, Channel, Currency, Delivery, DeliveryId, EndpointName, Event, EventKind, Moment,
-    OrderBrief, OrderId, OutcomeName, Reason, ReasonCode, ReasonSource, ShopId, Stage, Status, StepBrief, StepName,
-    Why,
+    OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply, ShopId, Stage, Status,
+    StepBrief, StepName, Why,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +32,51 @@ pub struct DeliveryRecord<'a> {
     why: Option<u8>,
     attempt_count: u32,
     attempts: Vec<(i64, u8, Option<u16>, u32)>,
+    /// Of the last attempts: which, counted from the newest, and what was answered.
+    #[serde(default, borrow)]
+    replies: Vec<ReplyRecord<'a>>,
+}
+
+/// How many fields a delivery has here; more are a later version's.
+pub const FIELDS: u8 = 13;
+
+#[derive(Serialize, Deserialize)]
+struct ReplyRecord<'a> {
+    back: u8,
+    #[serde(borrow)]
+    content_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    retry_after: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    body: Cow<'a, str>,
+}
+
+impl<'a> ReplyRecord<'a> {
+    fn all_of(attempts: &'a [Attempt]) -> Vec<Self> {
+        let newest_first = (0_u8..).zip(attempts.iter().rev()).take(REPLIES_MAX);
+        newest_first.filter_map(|(back, attempt)| Some(Self::of(back, attempt.reply.as_ref()?))).collect()
+    }
+
+    fn of(back: u8, reply: &'a Reply) -> Self {
+        let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        Self {
+            back,
+            content_type: text(&reply.content_type),
+            retry_after: text(&reply.retry_after),
+            body: Cow::Borrowed(&reply.body),
+        }
+    }
+
+    fn put(self, attempts: &mut [Attempt]) {
+        let text = |text: Option<Cow<'a, str>>| text.map(Cow::into_owned);
+        if let Some(attempt) = attempts.iter_mut().rev().nth(usize::from(self.back)) {
+            attempt.reply = Some(Reply {
+                content_type: text(self.content_type),
+                retry_after: text(self.retry_after),
+                body: self.body.into_owned(),
+            });
+        }
+    }
 }
 
 fn bits(id: &DeliveryId) -> (u64, u64) {
@@ -113,6 +158,7 @@ impl<'a> DeliveryRecord<'a> {
             why,
             attempt_count: delivery.attempt_count,
             attempts: delivery.attempts.iter().map(attempt).collect(),
+            replies: ReplyRecord::all_of(&delivery.attempts),
         }
     }
 
@@ -120,8 +166,10 @@ impl<'a> DeliveryRecord<'a> {
         let why = || self.why.and_then(Why::from_code);
         let attempt = |(at, outcome, status, duration_ms)| {
             let outcome = OutcomeName::from_code(outcome)?;
-            Some(Attempt { at: Moment::from_millis(at), outcome, status, duration_ms })
+            Some(Attempt { at: Moment::from_millis(at), outcome, status, duration_ms, reply: None })
         };
+        let mut attempts = self.attempts.into_iter().map(attempt).collect::<Option<Vec<_>>>()?;
+        self.replies.into_iter().for_each(|reply| reply.put(&mut attempts));
         Some(Delivery {
             id: id(self.id)?,
             shop: ShopId::parse(&self.shop).ok()?,
@@ -139,7 +187,7 @@ impl<'a> DeliveryRecord<'a> {
             due_at: Moment::from_millis(self.due_at),
             send_not_after: Moment::from_millis(self.send_not_after),
             attempt_count: self.attempt_count,
-            attempts: self.attempts.into_iter().map(attempt).collect::<Option<_>>()?,
+            attempts,
         })
     }
 }

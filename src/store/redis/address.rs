@@ -70,7 +70,7 @@ impl Address {
             "rediss-sentinel" => (true, Kind::Sentinel(String::new())),
             _ => return Err("must begin with redis://, redis-cluster:// or redis-sentinel://".to_owned()),
         };
-        read(rest, is_tls, kind.clone()).ok_or_else(|| form(scheme, &kind))
+        read(rest, is_tls, &kind).ok_or_else(|| form(scheme, &kind))
     }
 
     /// A client of a server that keeps carts.
@@ -128,7 +128,7 @@ fn form(scheme: &str, kind: &Kind) -> String {
     format!("must be {scheme}://{shape}; in a password, characters other than letters and digits are percent-encoded")
 }
 
-fn read(rest: &str, is_tls: bool, kind: Kind) -> Option<Address> {
+fn read(rest: &str, is_tls: bool, kind: &Kind) -> Option<Address> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));

@@ -59,10 +59,7 @@ impl Failure {
     /// Of something that came before the command itself.
     #[must_use]
     pub fn before_sending(self) -> Self {
-        match self {
-            Self::Lost { error, .. } => Self::Lost { error, was_sent: false },
-            other => other,
-        }
+        if let Self::Lost { error, .. } = self { Self::Lost { error, was_sent: false } } else { self }
     }
 
     /// Whether what was asked is known not to have happened, and may be asked again.

@@ -16,7 +16,7 @@ use crate::store::{Begun, Claim, Queue, Settled, Settlement, StoreError, StoreRe
 
 /// A send mark is over at its lease; Redis may forget it this much later.
 const SEND_SLACK: Duration = Duration::from_hours(1);
-const DELIVERY_SLACK: Duration = Duration::from_hours(1);
+pub(super) const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
 impl RedisStore {
     pub(super) async fn begin_send(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
@@ -149,12 +149,12 @@ pub(super) fn write_delivery(delivery: &Delivery, keep_until: Option<Moment>) ->
     bytes
 }
 
-fn read_delivery(bytes: &[u8]) -> StoreResult<(Delivery, Option<Moment>)> {
+pub(super) fn read_delivery(bytes: &[u8]) -> StoreResult<(Delivery, Option<Moment>)> {
     let (head, record) = bytes.split_first_chunk().ok_or(StoreError::Corrupt { what: "delivery" })?;
     let keep_until = Some(i64::from_be_bytes(*head)).filter(|&until| until != 0).map(Moment::from_millis);
     Ok((record::decode_delivery(record)?, keep_until))
 }
 
-fn settled(reply: i64) -> Settled {
+pub(super) fn settled(reply: i64) -> Settled {
     if reply == 1 { Settled::Done } else { Settled::Lost }
 }

@@ -9,7 +9,7 @@ use super::commits::read_cart;
 use super::keys::{Shard, cart_member, parse_cart_member};
 use super::script::WRITE;
 use super::{RedisStore, score};
-use crate::domain::{Cart, CartId, Moment, ShopId};
+use crate::domain::{CartId, Moment, ShopId};
 use crate::store::{BATCH_MAX, Page, StoreResult};
 
 /// A member of a sorted set, and its score in ms.
@@ -71,7 +71,7 @@ impl RedisStore {
             let next = (seen.len() > wanted).then(|| place.after(&seen[..wanted], seen[wanted].1));
             seen.truncate(wanted);
             listed += seen.len();
-            self.read_carts(Shard(place.shard), &seen, &mut page.carts).await?;
+            self.read_carts(Shard(place.shard), &seen, &mut page).await?;
             if let Some(next) = next {
                 page.next = Some(next.to_string());
                 break;
@@ -82,7 +82,7 @@ impl RedisStore {
     }
 
     /// Carts that went since their wake was read are left out.
-    async fn read_carts(&self, shard: Shard, seen: &[Scored], carts: &mut Vec<Cart>) -> StoreResult<()> {
+    async fn read_carts(&self, shard: Shard, seen: &[Scored], page: &mut Page) -> StoreResult<()> {
         let names: Vec<(ShopId, CartId)> = seen.iter().filter_map(|(member, _)| parse_cart_member(member)).collect();
         if names.is_empty() {
             return Ok(());
@@ -93,8 +93,10 @@ impl RedisStore {
         }
         let records: Vec<Option<Vec<u8>>> = self.redis.read(&get).await?;
         for ((shop, id), bytes) in names.iter().zip(records) {
-            if let Some(bytes) = bytes {
-                carts.push(read_cart(shop, id, &bytes)?);
+            match bytes.map(|bytes| read_cart(shop, id, &bytes)) {
+                Some(Ok(cart)) => page.carts.push(cart),
+                Some(Err(_)) => page.unreadable += 1,
+                None => {}
             }
         }
         Ok(())

@@ -5,12 +5,31 @@
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER};
 
-use crate::domain::{Moment, OutcomeName};
+use crate::domain::{Moment, OutcomeName, REPLY_BYTES_MAX, Reply};
 
 /// Longer waits are read as this; the engine postpones by far less.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(7 * 24);
+
+/// How much of a header is kept.
+const HEADER_CHARS_MAX: usize = 64;
+
+/// What is kept of the head of an answer.
+pub(super) fn reply(headers: &HeaderMap) -> Reply {
+    let text = |name: HeaderName| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some(value.chars().take(HEADER_CHARS_MAX).collect())
+    };
+    Reply { content_type: text(CONTENT_TYPE), retry_after: text(RETRY_AFTER), body: String::new() }
+}
+
+/// The first of a body as text, within its bound: what is no UTF-8 is replaced by a longer sign.
+pub(super) fn text(first: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(first).into_owned();
+    text.truncate(text.floor_char_boundary(REPLY_BYTES_MAX));
+    text
+}
 
 /// The outcome that an answer means.
 pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {

@@ -11,9 +11,10 @@ use super::write::{
 use crate::samples::{at, cart, cart_waking, reminder, reminder_to};
 
 /// The delivery after an attempt that came to this.
-fn attempted(delivery: &Delivery, name: OutcomeName, verdict: Verdict, now: Moment) -> Delivery {
+pub fn attempted(delivery: &Delivery, name: OutcomeName, verdict: Verdict, now: Moment) -> Delivery {
     let mut next = delivery.clone();
-    let outcome = Outcome { name, status: Some(503), retry_after: None, duration: Duration::from_millis(120) };
+    let outcome =
+        Outcome { name, status: Some(503), retry_after: None, duration: Duration::from_millis(120), reply: None };
     next.note(&outcome, now);
     drop(next.conclude(verdict));
     next

@@ -1,0 +1,130 @@
+//! The outbox of the store in memory: a lease is a look in the future that only its holder can name.
+//!
+//! Read next: `memory/people.rs`.
+
+use std::collections::BTreeMap;
+
+use cartwake::domain::{CartId, Delivery, Moment, ShopId, Status};
+use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Queue, Settled, Settlement};
+
+use super::{Book, DeliveryRow};
+
+pub(super) fn lane_of(delivery: &Delivery) -> Lane {
+    Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() }
+}
+
+impl DeliveryRow {
+    /// Whether it is still to be looked at.
+    pub fn is_waiting(&self) -> bool {
+        self.is_pending() && !self.is_buried
+    }
+
+    pub fn is_pending(&self) -> bool {
+        !self.delivery.status.is_final()
+    }
+
+    pub(super) fn is_held_by(&self, claim: &Claim) -> bool {
+        self.is_pending() && !self.is_buried && self.is_leased && self.look_at == claim.until
+    }
+}
+
+impl Book {
+    /// Puts a delivery into the outbox; one that is known is left alone.
+    pub(super) fn queue(&mut self, delivery: &Delivery) {
+        self.lanes.insert(lane_of(delivery));
+        self.deliveries.entry(delivery.id.clone()).or_insert_with(|| DeliveryRow {
+            delivery: delivery.clone(),
+            look_at: delivery.due_at,
+            is_leased: false,
+            purge_at: delivery.status.is_final().then_some(delivery.send_not_after),
+            queue: Queue::First,
+            is_buried: false,
+        });
+    }
+
+    pub fn claim(&mut self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim> {
+        let is_due = |row: &&mut DeliveryRow| row.is_waiting() && row.look_at <= now && lane_of(&row.delivery) == *lane;
+        let mut due: Vec<_> = self.deliveries.values_mut().filter(is_due).collect();
+        due.sort_by_key(|row| row.look_at);
+        let (first, again): (Vec<_>, Vec<_>) = due.into_iter().partition(|row| row.queue == Queue::First);
+        let places = Queue::places(first.len(), again.len(), limit);
+        let mut due: Vec<_> = first.into_iter().take(places.0).chain(again.into_iter().take(places.1)).collect();
+        due.sort_by_key(|row| row.look_at);
+        let lease = |row: &mut DeliveryRow| {
+            (row.look_at, row.is_leased) = (until, true);
+            let (delivery, cart) = (row.delivery.id.clone(), row.delivery.cart.clone());
+            Claim { lane: lane.clone(), delivery, cart, queue: row.queue, until }
+        };
+        due.into_iter().map(lease).collect()
+    }
+
+    pub fn begin(&mut self, claim: &Claim, until: Moment) -> Option<Begun> {
+        let row = self.deliveries.get_mut(&claim.delivery).filter(|row| row.is_held_by(claim))?;
+        row.look_at = until;
+        let delivery = row.delivery.clone();
+        let at = (claim.lane.shop.clone(), claim.cart.clone());
+        let cart = self.carts.get(&at).map(|row| row.cart.clone());
+        if claim.delivery.is_reminder() {
+            self.sends.insert((at.0, at.1, claim.delivery.clone()), until);
+        }
+        Some(Begun { claim: Claim { until, ..claim.clone() }, delivery, cart })
+    }
+
+    pub fn in_flight_until(&self, shop: &ShopId, cart: &CartId, now: Moment) -> Option<Moment> {
+        let sends = self.sends.iter().filter(|((of, id, _), until)| of == shop && id == cart && **until > now);
+        sends.map(|(_, until)| *until).max()
+    }
+
+    pub(super) fn land(&mut self, claim: &Claim) {
+        self.sends.remove(&(claim.lane.shop.clone(), claim.cart.clone(), claim.delivery.clone()));
+    }
+
+    pub fn release(&mut self, claim: &Claim, due_at: Moment) -> Settled {
+        let Some(row) = self.deliveries.get_mut(&claim.delivery).filter(|row| row.is_held_by(claim)) else {
+            return Settled::Lost;
+        };
+        (row.look_at, row.is_leased) = (due_at, false);
+        self.land(claim);
+        Settled::Done
+    }
+
+    pub fn settle(&mut self, settlement: &Settlement<'_>) -> Settled {
+        let (claim, delivery) = (settlement.claim, settlement.delivery);
+        let Some(row) = self.deliveries.get_mut(&claim.delivery).filter(|row| row.is_held_by(claim)) else {
+            return Settled::Lost;
+        };
+        *row = DeliveryRow {
+            delivery: delivery.clone(),
+            look_at: delivery.due_at,
+            is_leased: false,
+            purge_at: delivery.status.is_final().then_some(settlement.keep_until),
+            queue: Queue::Again,
+            is_buried: false,
+        };
+        self.land(claim);
+        self.count_settled(&claim.lane.shop, settlement.tallies);
+        Settled::Done
+    }
+
+    pub fn next_due(&self, lane: &Lane) -> Option<Moment> {
+        let waiting = self.deliveries.values().filter(|row| row.is_waiting() && lane_of(&row.delivery) == *lane);
+        waiting.map(|row| row.look_at).min()
+    }
+
+    pub fn outbox_counts(&self) -> OutboxCounts {
+        let (mut pending, mut dead) = (BTreeMap::new(), BTreeMap::new());
+        let mut oldest_due = self.next_wake();
+        for row in self.deliveries.values() {
+            match row.delivery.status {
+                Status::Pending if row.is_buried => *dead.entry(lane_of(&row.delivery)).or_default() += 1,
+                Status::Pending => {
+                    *pending.entry(lane_of(&row.delivery)).or_default() += 1;
+                    oldest_due = oldest_due.into_iter().chain([row.look_at]).min();
+                }
+                Status::Dead(_) => *dead.entry(lane_of(&row.delivery)).or_default() += 1,
+                Status::Delivered | Status::Suppressed(_) => {}
+            }
+        }
+        OutboxCounts { pending: pending.into_iter().collect(), dead: dead.into_iter().collect(), oldest_due }
+    }
+}

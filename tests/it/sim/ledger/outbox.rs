@@ -1,0 +1,196 @@
+//! Promises 2 and 4: one id for one reminder, one holder for one lease, one end with its why.
+
+use cartwake::domain::{Delivery, Moment, Outcome, OutcomeName, Status};
+use cartwake::store::{Begun, Claim, Settled, Settlement};
+
+use super::Ledger;
+use crate::memory::{Book, DeliveryRow};
+
+/// One POST.
+pub struct Send {
+    id: cartwake::domain::DeliveryId,
+    /// Until when nobody else may make another.
+    until: Moment,
+    is_over: bool,
+}
+
+impl Ledger {
+    /// One id for one (cart, abandonment, step, endpoint), and each is decided once.
+    pub(super) fn a_reminder_is_decided_once(&mut self, delivery: &Delivery) {
+        let (Some(step), Some(abandonment)) = (&delivery.event.step, delivery.event.abandonment) else { return };
+        // The abandonment's own moment tells carts apart that used one id after each other.
+        let about = (
+            delivery.cart.clone(),
+            abandonment.abandoned_at.millis(),
+            abandonment.number,
+            step.index,
+            delivery.endpoint.clone(),
+        );
+        if let Some(first) = self.decided.insert(about, delivery.id.clone()) {
+            self.broke("a reminder is decided once", &format_args!("{first} and {}", delivery.id));
+        }
+    }
+
+    /// While a lease runs nobody else gets the delivery.
+    pub fn claimed(&mut self, claims: &[Claim], now: Moment) {
+        for claim in claims {
+            let held = self.leases.insert(claim.delivery.clone(), claim.until);
+            if let Some(until) = held.filter(|until| *until > now) {
+                self.broke("a lease has one holder", &format_args!("{} is leased until {until}", claim.delivery));
+            }
+            if self.ended.contains_key(&claim.delivery) {
+                self.broke("what has ended stays ended", &claim.delivery);
+            }
+        }
+    }
+
+    pub fn begun(&mut self, claim: &Claim, begun: Option<&Begun>) {
+        let is_held = self.leases.get(&claim.delivery) == Some(&claim.until);
+        if begun.is_some() != is_held {
+            self.broke("only the holder of a lease begins", &claim.delivery);
+        }
+        if let Some(begun) = begun {
+            self.leases.insert(claim.delivery.clone(), begun.claim.until);
+            self.begun.insert(claim.delivery.clone(), (self.step, begun.cart.clone()));
+        }
+    }
+
+    pub fn released(&mut self, claim: &Claim, before: Option<&DeliveryRow>, released: Settled, book: &Book) {
+        self.only_the_holder_writes(claim, before, released, book);
+        if released == Settled::Done {
+            self.leases.remove(&claim.delivery);
+        }
+    }
+
+    /// One who lost the lease changes nothing.
+    fn only_the_holder_writes(&mut self, claim: &Claim, before: Option<&DeliveryRow>, done: Settled, book: &Book) {
+        let is_held = self.leases.get(&claim.delivery) == Some(&claim.until);
+        if (done == Settled::Done) != is_held {
+            self.broke("only the holder of a lease writes", &claim.delivery);
+        }
+        if done == Settled::Lost {
+            self.count("leases lost");
+            if before != book.deliveries.get(&claim.delivery) {
+                self.broke("who lost the lease writes nothing", &claim.delivery);
+            }
+        }
+    }
+
+    pub fn settled(
+        &mut self,
+        settlement: &Settlement<'_>,
+        before: Option<&DeliveryRow>,
+        settled: Settled,
+        counted: i64,
+        book: &Book,
+    ) {
+        let (claim, after) = (settlement.claim, settlement.delivery);
+        self.only_the_holder_writes(claim, before, settled, book);
+        let counts: i64 = book.tallies.values().sum();
+        if settled == Settled::Lost {
+            if counts != counted {
+                self.broke("who lost the lease counts nothing", &claim.delivery);
+            }
+            return;
+        }
+        self.leases.remove(&claim.delivery);
+        self.a_settlement_counts_what_it_did(settlement, before);
+        self.note_tallies(settlement.tallies);
+        match after.status {
+            Status::Pending => self.saw("verdict", &"retry_at"),
+            Status::Delivered => self.saw("verdict", &"delivered"),
+            Status::Dead(why) => {
+                self.saw("verdict", &"dead");
+                self.saw("why", &why);
+            }
+            Status::Suppressed(why) => {
+                self.saw("verdict", &"suppressed");
+                self.saw("why", &why);
+            }
+        }
+        if after.status.is_final() && self.ended.insert(after.id.clone(), after.status).is_some() {
+            self.broke("what has ended stays ended", &after.id);
+        }
+    }
+
+    /// An attempt counts once, and so does an end.
+    fn a_settlement_counts_what_it_did(&mut self, settlement: &Settlement<'_>, before: Option<&DeliveryRow>) {
+        let after = settlement.delivery;
+        let sum = |family: &str| -> i64 {
+            let of_family = settlement.tallies.iter().filter(|tally| tally.key.0.starts_with(family));
+            of_family.map(|tally| tally.by).sum()
+        };
+        let made = i64::from(after.attempt_count) - before.map_or(0, |row| i64::from(row.delivery.attempt_count));
+        let ended = i64::from(after.status.is_final());
+        if (sum("attempts/"), sum("deliveries/")) != (made, ended) {
+            self.broke("counts are the facts", &format_args!("attempts and ends of {}", after.id));
+        }
+    }
+
+    /// A POST starts; gives a handle for its end.
+    pub fn send_starts(&mut self, process: usize, now: Moment, claim: &Claim, delivery: &Delivery) -> usize {
+        self.count("sends");
+        self.note(
+            now,
+            &format_args!("p{process} SEND {} {} of {}", delivery.event.about(), delivery.id, delivery.cart),
+        );
+        let (begun, cart) = self.begun.get(&delivery.id).cloned().unwrap_or_default();
+        self.a_purchase_that_can_be_seen_is_seen(delivery, begun, cart.as_ref());
+        self.a_buyer_is_never_reminded(delivery, begun);
+        self.what_was_delivered_is_not_sent_again(delivery);
+        self.sends_of_one_delivery_do_not_overlap(now, delivery);
+        if claim.until <= now {
+            self.broke("a send starts inside its lease", &delivery.id);
+        }
+        if now > delivery.send_not_after {
+            self.broke("nothing is sent after its last moment", &delivery.id);
+        }
+        self.sends.push(Send { id: delivery.id.clone(), until: claim.until, is_over: false });
+        self.sends.len() - 1
+    }
+
+    /// What was delivered, and recorded so, is never sent again.
+    fn what_was_delivered_is_not_sent_again(&mut self, delivery: &Delivery) {
+        if let Some(status) = self.ended.get(&delivery.id).copied() {
+            self.broke("what was delivered is not sent again", &format_args!("{} has ended: {status:?}", delivery.id));
+        }
+    }
+
+    /// A second POST of a delivery starts only when the lease of the first is over.
+    fn sends_of_one_delivery_do_not_overlap(&mut self, now: Moment, delivery: &Delivery) {
+        let others = self.sends.iter().filter(|send| send.id == delivery.id);
+        if others.clone().next().is_some() {
+            *self.counts.entry("repeated sends").or_default() += 1;
+        }
+        if others.clone().any(|send| !send.is_over && send.until > now) {
+            self.broke("sends of one delivery do not overlap", &delivery.id);
+        }
+    }
+
+    pub fn send_ends(&mut self, send: usize, now: Moment, outcome: &Outcome) {
+        let id = self.sends[send].id.clone();
+        self.sends[send].is_over = true;
+        self.note(now, &format_args!("{id} {}", outcome.name));
+        if outcome.name == OutcomeName::Success {
+            self.count("sends answered 2xx");
+        }
+    }
+
+    /// Every delivery that was ever queued has ended, with a why where it was not delivered.
+    pub fn everything_has_ended(&mut self, book: &Book) {
+        let waiting: Vec<_> = book.deliveries.values().filter(|row| row.is_pending()).collect();
+        if let Some(row) = waiting.first() {
+            let how = format!("{} is to be looked at {}", row.delivery.id, row.look_at);
+            self.broke("at the end of time nothing waits", &how);
+        }
+        if let Some(id) = self.queued.keys().find(|id| !self.ended.contains_key(*id)).cloned() {
+            self.broke("everything ends with a why", &id);
+        }
+        if let Some(row) = book.carts.values().next() {
+            self.broke("every cart ends", &format_args!("{} is {}", row.cart.id, row.cart.state.name()));
+        }
+        if book.census.values().any(|carts| *carts != 0) {
+            self.broke("the census is the states", &"somebody is counted who is gone");
+        }
+    }
+}

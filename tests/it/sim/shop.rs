@@ -1,0 +1,115 @@
+//! The shop of one seed and the versions of its configuration: the product's own, in shorter spans.
+//!
+//! A reload gives another version; processes reload one after the other, so for a while they differ.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cartwake::domain::{
+    Channel, EventKind, EventSet, IdleWindows, Moment, Program, Retention, Step, StepName, Subscription,
+};
+use cartwake::engine::{EndpointPolicy, Policies, ShopPolicy};
+use cartwake::webhook::{AddressPolicy, Secret, Sender};
+
+use super::dice::Dice;
+use super::world::START;
+use crate::receiver::SECRET;
+use crate::samples::{endpoint, secs, shop};
+
+/// How many versions of the configuration there are; 0 is the whole one.
+pub const VERSIONS: usize = 7;
+pub const ENDPOINTS: [&str; 3] = ["mail", "crm", "audit"];
+
+pub struct Shop {
+    activated_at: Moment,
+    timeout: Duration,
+    /// Keeps carts as long as the product does, so that state events outlive their last retry.
+    keeps_long: bool,
+}
+
+impl Shop {
+    pub fn of(dice: &mut Dice) -> Self {
+        let timeout = *dice.pick(&[secs(2), secs(5), secs(10)]);
+        Self { activated_at: START.plus(secs(dice.below(3_000))), timeout, keeps_long: dice.chance(250) }
+    }
+
+    /// 0 whole; 1 slower, with one step, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
+    /// 5 switched on only lately; 6 without the shop.
+    pub fn policies(&self, version: usize) -> Policies {
+        let mut program = program();
+        if self.keeps_long {
+            program.retention = Program::default().retention;
+        }
+        let mut names = ENDPOINTS.to_vec();
+        match version {
+            1 => {
+                program.idle.cart = Some(secs(240));
+                program.steps.truncate(1);
+                program.retention.contact = secs(75);
+            }
+            3 => names.retain(|name| *name != "crm"),
+            5 => program.activated_at = Some(self.activated_at),
+            6 => return Policies::default(),
+            _ => {}
+        }
+        let wants = |name: &str| -> EventSet {
+            let all = EventKind::ALL.iter().copied();
+            match (name, version) {
+                (_, 2) => all.filter(|kind| *kind != EventKind::Reminder).collect(),
+                ("mail", _) => [EventKind::Reminder, EventKind::Abandoned].into_iter().collect(),
+                ("audit", _) => all.filter(|kind| *kind != EventKind::Reminder).collect(),
+                _ => EventSet::all(),
+            }
+        };
+        program.subscriptions =
+            names.iter().map(|name| Subscription { endpoint: endpoint(name), events: wants(name) }).collect();
+        let endpoints =
+            names.iter().map(|name| Arc::new(self.endpoint(name, version == 4 && *name == "mail"))).collect();
+        Policies { shops: [(shop(), Arc::new(ShopPolicy { program, endpoints }))].into() }
+    }
+
+    fn endpoint(&self, name: &str, disabled: bool) -> EndpointPolicy {
+        static SENDER: OnceLock<Arc<Sender>> = OnceLock::new();
+        let sender = || Arc::new(Sender::new(AddressPolicy::default()).expect("the machine has root certificates"));
+        EndpointPolicy {
+            name: endpoint(name),
+            url: "https://receiver.example/hook".parse().expect("a literal URL"),
+            secrets: vec![Secret::parse(SECRET).expect("a literal secret")],
+            timeout: self.timeout,
+            concurrency: 4,
+            rate_limit: None,
+            disabled,
+            thin: name == "audit",
+            // It never sends: the simulation makes the POST.
+            sender: Arc::clone(SENDER.get_or_init(sender)),
+        }
+    }
+}
+
+fn program() -> Program {
+    let step = |name, delay| Step {
+        name: StepName::parse(name).expect("a literal slug"),
+        delay: secs(delay),
+        channel: Channel::Email,
+    };
+    Program {
+        idle: IdleWindows {
+            browse: None,
+            cart: Some(secs(60)),
+            contact: Some(secs(40)),
+            shipping: Some(secs(30)),
+            payment: Some(secs(20)),
+        },
+        steps: vec![step("first", 30), step("second", 120), step("third", 300)],
+        stale_after: secs(180),
+        attribution_window: secs(600),
+        retention: Retention {
+            empty: secs(300),
+            anonymous: secs(900),
+            contact: secs(1_800),
+            converted: secs(7_200),
+            tombstone: secs(1_200),
+        },
+        ..Program::default()
+    }
+}
