@@ -233,6 +233,8 @@ async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
         StoreUrl::Redis(url) => {
             let settings = RedisSettings {
                 url: url.clone(),
+                tls_ca: config.store.tls_ca.as_ref().map(|authority| authority.pem.clone().into_bytes()),
+                allow_volatile: config.store.allow_volatile,
                 shards: config.store.shards,
                 command_timeout: config.store.command_timeout,
                 connections: config.store.connections,

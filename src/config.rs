@@ -87,6 +87,10 @@ pub struct StoreConfig {
     pub shards: u16,
     /// Bound on every command.
     pub command_timeout: Duration,
+    /// Who vouches for Redis over TLS; by default whom the machine trusts.
+    pub tls_ca: Option<Authority>,
+    /// Whether a Redis without persistence is as meant.
+    pub allow_volatile: bool,
     /// Connections to Redis, shared by all requests.
     pub connections: usize,
 }
@@ -96,8 +100,16 @@ pub struct StoreConfig {
 pub enum StoreUrl {
     /// `embedded:PATH`: a folder.
     Embedded(PathBuf),
-    /// `redis://…` or `rediss://…`, complete, with the password.
+    /// `redis…://…`, complete, with the password.
     Redis(String),
+}
+
+/// A file with the certificates of who vouches for a server.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    pub path: String,
+    /// What was in it.
+    pub pem: String,
 }
 
 /// `[scheduler]`.

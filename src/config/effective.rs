@@ -23,6 +23,8 @@ pub fn effective(config: &Config) -> String {
     page.text("url", &config.store.url);
     page.set("shards", i64::from(config.store.shards));
     page.span("command_timeout", config.store.command_timeout);
+    page.text("tls_ca_file", config.store.tls_ca.as_ref().map_or("off", |authority| authority.path.as_str()));
+    page.set("allow_volatile", config.store.allow_volatile);
     page.count("connections", config.store.connections);
     page.table("[scheduler]");
     page.span("poll", config.scheduler.poll);

@@ -15,8 +15,8 @@ use super::KeyHash;
 use super::problem::{Problems, Report};
 use super::section::Section;
 use super::{
-    ClockKind, Config, DeliveryConfig, SchedulerConfig, ServerConfig, StoreConfig, StoreUrl, TelemetryConfig,
-    environment, layers, shop, span,
+    Authority, ClockKind, Config, DeliveryConfig, SchedulerConfig, ServerConfig, StoreConfig, StoreUrl,
+    TelemetryConfig, environment, layers, shop, span,
 };
 use crate::keys::KeyHashError;
 use crate::store::BATCH_MAX;
@@ -24,6 +24,8 @@ use crate::telemetry;
 
 /// Files with secrets are read to here and refused beyond.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Files with certificates; those that come with a system have some 200 KB.
+const CA_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The configuration in effect: the defaults, under the file, under the environment.
 ///
@@ -135,11 +137,28 @@ fn store(section: &mut Section<'_>) -> StoreConfig {
         shards: section.count("shards", 1..=256),
         command_timeout: section.span("command_timeout", Duration::from_millis(100)..=secs(30)),
         connections: section.count("connections", 1..=64),
+        tls_ca: section.text("tls_ca_file", ca_file).flatten(),
+        allow_volatile: section.flag("allow_volatile"),
     };
     if !config.shards.is_power_of_two() {
         section.refuse("shards", "must be a power of two from 1 to 256");
     }
     config
+}
+
+fn ca_file(path: &str) -> Result<Option<Authority>, String> {
+    if path == "off" {
+        return Ok(None);
+    }
+    let unreadable = |error: std::io::Error| format!("names a file that cannot be read: {error}");
+    if std::fs::metadata(path).map_err(unreadable)?.len() > CA_FILE_BYTES_MAX {
+        return Err(format!("names a file of more than {CA_FILE_BYTES_MAX} bytes"));
+    }
+    let pem = std::fs::read_to_string(path).map_err(unreadable)?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err("names a file without a PEM certificate".to_owned());
+    }
+    Ok(Some(Authority { path: path.to_owned(), pem }))
 }
 
 fn url_from_file(section: &mut Section<'_>) -> Option<StoreUrl> {

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use reqwest::Url;
-
 use super::StoreUrl;
+use crate::store::redis::Address;
 
 const HIDDEN: &str = "hidden";
 
 impl StoreUrl {
-    /// Reads `embedded:PATH`, `redis://…` or `rediss://…`.
+    /// Reads `embedded:PATH`, or the address of a Redis.
     ///
     /// # Errors
     /// A sentence that says what is allowed; it never repeats the text.
@@ -24,25 +23,12 @@ impl StoreUrl {
         }
         let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
-            "redis" | "rediss" if is_redis(text) => Ok(Self::Redis(text.to_owned())),
-            "redis" | "rediss" => Err(format!(
-                "must be {scheme}://[user:password@]host[:port][/database]; in a password, characters other than \
-                 letters and digits are percent-encoded"
-            )),
-            "redis-cluster" | "redis-sentinel" => {
-                Err(format!("{scheme}:// is not supported yet; use embedded:PATH, redis:// or rediss://"))
+            "redis" | "rediss" | "redis-cluster" | "rediss-cluster" | "redis-sentinel" | "rediss-sentinel" => {
+                Address::parse(text).map(|_| Self::Redis(text.to_owned()))
             }
-            _ => Err("must be embedded:PATH, redis://… or rediss://…".to_owned()),
+            _ => Err("must be embedded:PATH, redis://…, redis-cluster://… or redis-sentinel://…".to_owned()),
         }
     }
-}
-
-fn is_redis(text: &str) -> bool {
-    let Ok(url) = Url::parse(text) else { return false };
-    let database = url.path().trim_start_matches('/');
-    url.host_str().is_some_and(|host| !host.is_empty())
-        && url.fragment().is_none()
-        && (database.is_empty() || database.parse::<u16>().is_ok())
 }
 
 impl fmt::Display for StoreUrl {
@@ -54,12 +40,18 @@ impl fmt::Display for StoreUrl {
     }
 }
 
+/// What follows a `?` may be the password of the sentinels.
 fn without_password(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return HIDDEN.to_owned() };
-    if url.password().is_some() && url.set_password(Some(HIDDEN)).is_err() {
-        return HIDDEN.to_owned();
+    let (shown, hidden) = text.split_once('?').map_or((text, ""), |(shown, _)| (shown, "?hidden"));
+    let Some((scheme, rest)) = shown.split_once("://") else { return HIDDEN.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((login, rest)) => {
+            let user = login.split_once(':').map_or(login, |(user, _)| user);
+            let password = if login.contains(':') { format!(":{HIDDEN}") } else { String::new() };
+            format!("{scheme}://{user}{password}@{rest}{hidden}")
+        }
+        None => format!("{scheme}://{rest}{hidden}"),
     }
-    url.into()
 }
 
 impl fmt::Debug for StoreUrl {
@@ -87,8 +79,16 @@ mod tests {
             let sentence = StoreUrl::parse(bad).expect_err(bad);
             assert!(!sentence.contains("s3cret"), "{sentence}");
         }
-        let later = StoreUrl::parse("redis-cluster://a,b").expect_err("not yet");
-        assert!(later.starts_with("redis-cluster:// is not supported yet"), "{later}");
+    }
+
+    #[test]
+    fn a_cluster_and_sentinels_are_shown_without_their_passwords() {
+        for (text, shown) in [
+            ("redis-cluster://u:s3cret@a:1,b:2", "redis-cluster://u:hidden@a:1,b:2"),
+            ("redis-sentinel://:s3cret@a/main?sentinel_password=s3cret", "redis-sentinel://:hidden@a/main?hidden"),
+        ] {
+            assert_eq!(StoreUrl::parse(text).expect(text).to_string(), shown);
+        }
     }
 
     #[test]

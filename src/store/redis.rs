@@ -8,15 +8,19 @@
 //! Never here: decisions, `now()`, a blocking command, pub/sub. Read next: `redis/keys.rs`, `redis/commit.lua`, then
 //! docs/redis.md for what an operator must know.
 
+mod address;
 mod commits;
 mod connection;
 mod counts;
+mod failure;
 mod health;
 mod keys;
 mod lanes;
 mod letters;
 mod meta;
+mod node;
 mod persons;
+mod routes;
 mod script;
 mod sends;
 mod wakes;
@@ -28,11 +32,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::address::Address;
 use self::connection::Connections;
 use self::keys::Shards;
 use super::{
     Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
-    Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
+    Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
@@ -45,8 +50,12 @@ const LIFE_MAX: Duration = Duration::from_hours(24 * 3_650);
 /// How to reach a Redis store, and what it must be like.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// `redis://…` or `rediss://…`, complete; may hold a password.
+    /// As [`Address`] reads it; may hold a password.
     pub url: String,
+    /// Who vouches for the servers over TLS, as PEM; by default the authorities the machine trusts.
+    pub tls_ca: Option<Vec<u8>>,
+    /// Whether a server without persistence is as meant.
+    pub allow_volatile: bool,
     /// Fixed when the store is made.
     pub shards: u16,
     /// Bound on every exchange, connecting included.
@@ -59,6 +68,7 @@ pub struct RedisSettings {
 pub struct RedisStore {
     redis: Connections,
     shards: Shards,
+    allow_volatile: bool,
     identity_key: [u8; 32],
     /// Lanes that `cw:lanes` is known to have.
     lanes: RwLock<HashSet<Lane>>,
@@ -72,11 +82,19 @@ impl RedisStore {
     /// # Errors
     /// [`super::StoreError::Unusable`] when the store was made otherwise than these settings say, or by a newer version.
     pub async fn open(settings: RedisSettings, fresh_identity_key: [u8; 32], now: Moment) -> StoreResult<Self> {
-        let redis = Connections::new(&settings.url, settings.command_timeout, settings.connections)?;
-        let identity_key = meta::agree(&redis, settings.shards, fresh_identity_key, now).await?;
+        let redis = Connections::new(&settings.url, settings.tls_ca, settings.command_timeout, settings.connections)?;
+        let identity_key = match meta::agree(&redis, settings.shards, fresh_identity_key, now).await {
+            // Of a replica, or of one server of a cluster, its own words say more.
+            Err(StoreError::Unavailable(why)) => match health::check(&redis, true).await {
+                Err(unusable @ StoreError::Unusable(_)) => return Err(unusable),
+                Ok(_) | Err(_) => return Err(StoreError::Unavailable(why)),
+            },
+            agreed => agreed?,
+        };
         Ok(Self {
             redis,
             shards: Shards(settings.shards),
+            allow_volatile: settings.allow_volatile,
             identity_key,
             lanes: RwLock::default(),
             latest_at: AtomicI64::new(i64::MIN),
@@ -309,7 +327,9 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> StoreResult<Health> {
-        health::check(&self.redis).await
+        let health = health::check(&self.redis, self.allow_volatile).await?;
+        meta::is_still(&self.redis, self.shards.0, self.identity_key).await?;
+        Ok(health)
     }
 
     /// Redis expires by itself; enrolments and dead deliveries are trimmed where new ones come in.

@@ -6,15 +6,19 @@
 //! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store;
+//! - `unfit.rs`: servers that are not as they must be, or full;
+//! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
 //!
-//! `samples.rs` gives values, `servers.rs` private redis-servers. No test sleeps but to wait for a process.
+//! `samples.rs` gives values, `servers.rs` and `groups.rs` private redis-servers. No test sleeps but to wait for a process.
 
 #![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
 mod arithmetic;
 mod doors;
+mod failover;
+mod groups;
 mod memory;
 mod model;
 mod policy;
@@ -27,3 +31,4 @@ mod sim;
 mod store;
 mod stories;
 mod tidy;
+mod unfit;

@@ -15,11 +15,19 @@ use cartwake::store::{
 };
 use futures_util::future::join_all;
 
+use crate::groups::advised_user;
 use crate::samples::{at, cart, cart_waking, endpoint, hash, key, mark, order, receipt, reminder, shop};
 use crate::servers::{RedisServer, own_database};
 
 fn settings(url: &str, shards: u16) -> RedisSettings {
-    RedisSettings { url: url.to_owned(), shards, command_timeout: Duration::from_secs(10), connections: 2 }
+    RedisSettings {
+        url: url.to_owned(),
+        tls_ca: None,
+        allow_volatile: false,
+        shards,
+        command_timeout: Duration::from_secs(10),
+        connections: 2,
+    }
 }
 
 async fn open(url: &str) -> Arc<RedisStore> {
@@ -279,10 +287,8 @@ async fn no_command_spans_two_slots() {
 /// An operator who copies the line from docs/redis.md has given rights enough.
 #[tokio::test]
 async fn the_rights_in_the_manual_are_enough() {
-    let manual = include_str!("../../docs/redis.md");
-    let line = manual.split("```").find(|block| block.trim().starts_with("ACL SETUSER")).expect("the line is there");
     let server = RedisServer::start();
-    tell(&server.url(0), &line.split_whitespace().collect::<Vec<_>>().join(" ")).await;
+    tell(&server.url(0), &advised_user()).await;
     let url = server.url(3).replace("redis://", "redis://cartwake:PASSWORD@");
     let store = open(&url).await;
     use_all_of_it(&store).await;

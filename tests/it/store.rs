@@ -24,30 +24,61 @@ use cartwake::store::Store;
 use cartwake::store::embedded::EmbeddedStore;
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::memory::MemoryStore;
 use crate::samples::at;
-use crate::servers;
+use crate::{groups, servers};
 
 /// Where a store is, so that it can be opened again.
 pub enum Place {
     Embedded(TempDir),
-    /// The url of a database of its own.
-    Redis(String),
+    Redis {
+        /// Of a database of its own.
+        url: String,
+        authority: Option<String>,
+        /// A cluster has one database only: cases take turns.
+        _turn: Option<MutexGuard<'static, ()>>,
+    },
     /// The model of a store, made by the first who opens it.
     Memory(OnceLock<Arc<MemoryStore>>),
 }
 
 impl Place {
-    fn embedded() -> Self {
+    async fn embedded() -> Self {
         Self::Embedded(TempDir::new().expect("a temporary folder can be made"))
     }
 
-    fn redis() -> Self {
-        Self::Redis(servers::own_database())
+    async fn redis() -> Self {
+        Self::redis_at(servers::own_database())
     }
 
-    fn memory() -> Self {
+    async fn valkey() -> Self {
+        Self::redis_at(groups::own_database_on_valkey())
+    }
+
+    async fn sentinel() -> Self {
+        Self::redis_at(groups::own_database_behind_sentinels())
+    }
+
+    async fn tls() -> Self {
+        let (url, authority) = groups::own_database_over_tls();
+        Self::Redis { url, authority: Some(authority), _turn: None }
+    }
+
+    async fn cluster() -> Self {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let turn = TURN.lock().await;
+        let cluster = groups::shared_cluster();
+        cluster.empty();
+        Self::Redis { url: cluster.url(), authority: None, _turn: Some(turn) }
+    }
+
+    fn redis_at(url: String) -> Self {
+        Self::Redis { url, authority: None, _turn: None }
+    }
+
+    async fn memory() -> Self {
         Self::Memory(OnceLock::new())
     }
 
@@ -68,7 +99,7 @@ impl Place {
     pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
         match self {
             Self::Embedded(_) => None,
-            Self::Redis(_) | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
+            Self::Redis { .. } | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
         }
     }
 
@@ -77,9 +108,11 @@ impl Place {
             Self::Embedded(folder) => {
                 Arc::new(EmbeddedStore::open(folder.path(), identity_key, at(0)).expect("the folder is ours"))
             }
-            Self::Redis(url) => {
+            Self::Redis { url, authority, .. } => {
                 let settings = RedisSettings {
                     url: url.clone(),
+                    tls_ca: authority.clone().map(String::into_bytes),
+                    allow_volatile: false,
                     shards,
                     command_timeout: Duration::from_secs(10),
                     connections: 2,
@@ -103,20 +136,20 @@ macro_rules! on_every_store {
     (@cases $store:ident { $($room:ident: $($case:ident),+ $(,)?;)+ }) => { $($(
         #[tokio::test]
         async fn $case() {
-            let place = Place::$store();
+            let place = Place::$store().await;
             super::$room::$case(&*place.open().await).await;
         }
     )+)+ };
     (@restarts $store:ident { $($room:ident: $($case:ident),+ $(,)?;)+ }) => { $($(
         #[tokio::test]
         async fn $case() {
-            super::$room::$case(&Place::$store()).await;
+            super::$room::$case(&Place::$store().await).await;
         }
     )+)+ };
 }
 
 on_every_store! {
-    [embedded, redis, memory]
+    [embedded, memory, redis, valkey, cluster, sentinel, tls]
     {
         commits:
             a_commit_is_visible_to_the_next_load,

@@ -1,241 +1,274 @@
-//! The way to Redis: a few multiplexed connections, one for each runtime that asks, and a bound on every exchange.
+//! The way to Redis: each command to the server that has its key, and a bound on every exchange.
 //!
-//! Nothing above this file knows what kind of connection there is. A client of a Redis Cluster fits in here unchanged: no
-//! command of ours spans two slots outside of a script, and what [`Connections::read_all`] is given may go anywhere.
-//! Never here: keys, records, retries of writes.
+//! Nothing above this file knows what kind of connection there is. What a server refused to do is asked of the right one,
+//! or again, until the time is up; a write whose answer was lost is never sent again. No command of ours spans two slots;
+//! what [`Connections::read_all`] and [`Connections::run_all`] are given may go anywhere. Never here: keys, records. Read
+//! next: `redis/routes.rs`.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
-    RedisResult,
-};
-use redis::{ServerErrorKind, Value};
-use tokio::runtime::{Handle, Id};
-use tokio::sync::OnceCell;
+use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value};
+use tokio::time::{Instant, timeout_at};
 
+use super::address::Address;
+use super::failure::Failure;
+use super::node::{self, Node};
+use super::routes::{Route, Routes, slot_of};
 use super::script::Script;
 use crate::store::{StoreError, StoreResult};
 
-/// How often a script is made known again within one call.
-const LOADS_MAX: u32 = 3;
+/// How often one call is sent on or repeated: a bound beside the time.
+const TRIES_MAX: u32 = 2_000;
+/// Between two looks whether a server is ready, or another has taken over.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// The connections of one store. A lost one is made anew by the next exchange.
+/// The connections of one store.
 pub struct Connections {
-    client: Client,
+    routes: Routes,
     timeout: Duration,
-    links_max: usize,
-    links: RwLock<Vec<Link>>,
 }
 
-/// The connection of one runtime: its driver runs there, so that an exchange crosses no thread where it need not.
-struct Link {
-    runtime: Option<Id>,
-    line: Line,
+/// What is sent, and what may be done when its answer is lost.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    command: &'a Cmd,
+    /// Made known to a server that does not know it.
+    script: Option<&'a Script>,
+    /// Changes nothing, so it may be asked twice.
+    is_read: bool,
 }
 
-type Line = Arc<OnceCell<MultiplexedConnection>>;
+impl<'a> Call<'a> {
+    fn reads(command: &'a Cmd) -> Self {
+        Self { command, script: None, is_read: true }
+    }
 
-/// Without Nagle's algorithm: a command that waits for the acknowledgement of the one before it waits 40 ms.
-fn open(url: &str) -> RedisResult<Client> {
-    let info = url.into_connection_info()?;
-    Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    fn may_follow(self, failure: &Failure) -> bool {
+        failure.is_harmless() || (self.is_read && matches!(failure, Failure::Lost { .. }))
+    }
+}
+
+/// Where a call goes next.
+struct Way {
+    node: Arc<Node>,
+    /// Of the map that led here; none when an answer did.
+    generation: Option<u64>,
+    /// To a server that is only about to get the slot.
+    asking: bool,
 }
 
 impl Connections {
-    /// At most `links_max` connections; each exchange, connecting included, ends within `timeout`.
+    /// At most `links_max` connections to a server; each call, connecting included, ends within `timeout`.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] when the url is none.
-    pub fn new(url: &str, timeout: Duration, links_max: usize) -> StoreResult<Self> {
-        let client = open(url).map_err(|_| {
-            StoreError::Unusable("[store] url is no Redis address; write it as redis://host:6379/0.".to_owned())
-        })?;
-        Ok(Self { client, timeout, links_max: links_max.max(1), links: RwLock::default() })
+    pub fn new(url: &str, tls_ca: Option<Vec<u8>>, timeout: Duration, links_max: usize) -> StoreResult<Self> {
+        let address =
+            Address::parse(url).map_err(|sentence| StoreError::Unusable(format!("[store] url {sentence}.")))?;
+        Ok(Self { routes: Routes::new(address, tls_ca, timeout, links_max.max(1)), timeout })
     }
 
-    /// The answer to a command that changes nothing; asked again once when the connection turns out to be lost.
+    /// Whether these are the servers of a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.routes.is_cluster()
+    }
+
+    /// The answer to a command that changes nothing.
     pub async fn read<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<T> {
-        let reply = match self.send(command).await {
-            Err(Failure::Lost(_)) => self.send(command).await,
-            reply => reply,
-        };
-        parse(reply?)
+        parse(self.insist(Call::reads(command), self.deadline()).await?)
     }
 
     /// The answers to commands that change nothing and do not depend on each other, in their order.
     pub async fn read_all<T: FromRedisValue>(&self, commands: Vec<Cmd>) -> StoreResult<Vec<T>> {
-        if commands.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = Pipeline::with_capacity(commands.len());
-        for command in commands {
-            pipeline.add_command(command);
-        }
-        let replies = match self.send_all(&pipeline).await {
-            Err(Failure::Lost(_)) => self.send_all(&pipeline).await,
-            replies => replies,
-        };
-        replies?.into_iter().map(parse).collect()
+        let calls: Vec<Call<'_>> = commands.iter().map(Call::reads).collect();
+        self.each(&calls).await.into_iter().map(|answer| parse(answer?)).collect()
     }
 
     /// The answer to a command that writes. Sent once: after [`StoreError::Unavailable`] it may have happened.
     pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<T> {
-        parse(self.send(command).await?)
+        parse(self.insist(Call { command, script: None, is_read: false }, self.deadline()).await?)
     }
 
-    /// The answer of a script, which Redis is told first where it does not know it.
+    /// The answer of a script, which a server is told first where it does not know it. Sent once, as any write.
     pub async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> StoreResult<T> {
-        for _ in 0..LOADS_MAX {
-            match self.send(call).await {
-                Err(Failure::UnknownScript) => self.send(&script.load()).await?,
-                reply => return parse(reply?),
-            };
-        }
-        Err(Failure::UnknownScript.into())
+        let call = Call { command: call, script: Some(script), is_read: false };
+        parse(self.insist(call, self.deadline()).await?)
     }
 
     /// The answers of scripts to calls that do not depend on each other, in their order, for the wait of one.
     pub async fn run_all<T: FromRedisValue>(&self, calls: &[(&Script, Cmd)]) -> Vec<StoreResult<T>> {
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        pipeline.ignore_errors();
-        for (_, call) in calls {
-            pipeline.add_command(call.clone());
-        }
-        let replies = match self.send_all(&pipeline).await {
-            Ok(replies) => replies,
-            Err(failure) => {
-                let why = StoreError::from(failure).to_string();
-                return calls.iter().map(|_| Err(StoreError::Unavailable(anyhow!(why.clone())))).collect();
+        let writes = calls.iter().map(|(script, command)| Call { command, script: Some(*script), is_read: false });
+        self.each(&writes.collect::<Vec<_>>()).await.into_iter().map(|answer| parse(answer?)).collect()
+    }
+
+    /// The answers of every master to a command that changes nothing.
+    pub async fn read_everywhere<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<Vec<T>> {
+        let deadline = self.deadline();
+        let nodes = match timeout_at(deadline, self.routes.all()).await {
+            Ok(nodes) => nodes.map_err(Failure::of)?,
+            Err(_) => return Err(Failure::TimedOut(self.timeout).into()),
+        };
+        let asked = nodes.iter().map(async |node| {
+            let call = Call::reads(command);
+            match self.exchange(node, call, false, deadline).await {
+                Err(failure) if call.may_follow(&failure) => self.exchange(node, call, false, deadline).await,
+                answer => answer,
             }
-        };
-        let mut answers = Vec::with_capacity(calls.len());
-        for ((script, call), reply) in calls.iter().zip(replies) {
-            answers.push(match reply.extract_error().map_err(Failure::of) {
-                Ok(reply) => parse(reply),
-                Err(Failure::UnknownScript) => self.run(script, call).await,
-                Err(failure) => Err(failure.into()),
-            });
+        });
+        join_all(asked).await.into_iter().map(|answer| parse(answer?)).collect()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "bounds an exchange; nothing is decided by it")]
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Calls that do not depend on each other: those of one server for the wait of one, and what that could not do alone.
+    async fn each(&self, calls: &[Call<'_>]) -> Vec<Result<Value, Failure>> {
+        let deadline = self.deadline();
+        let mut groups: Vec<(Route, Vec<usize>)> = Vec::new();
+        for (index, call) in calls.iter().enumerate() {
+            let Ok(Ok(route)) = timeout_at(deadline, self.routes.of(slot_of(call.command))).await else { continue };
+            match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(&known.node, &route.node)) {
+                Some((_, indices)) => indices.push(index),
+                None => groups.push((route, vec![index])),
+            }
         }
-        answers
+        let asked = groups.iter().map(|(route, indices)| self.ask_group(route, indices, calls, deadline));
+        let mut answers: Vec<Option<Result<Value, Failure>>> = vec![None; calls.len()];
+        for ((_, indices), replies) in groups.iter().zip(join_all(asked).await) {
+            for (&index, reply) in indices.iter().zip(replies) {
+                answers[index] = Some(reply);
+            }
+        }
+        let rest = calls.iter().zip(answers).map(async |(&call, answer)| match answer {
+            Some(Err(failure)) if call.may_follow(&failure) => self.insist(call, deadline).await,
+            Some(answer) => answer,
+            None => self.insist(call, deadline).await,
+        });
+        join_all(rest).await
     }
 
-    async fn send(&self, command: &Cmd) -> Result<Value, Failure> {
-        self.exchange(async |mut connection| connection.send_packed_command(command).await?.extract_error()).await
-    }
-
-    async fn send_all(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
-        self.exchange(async |mut connection| pipeline.query_async(&mut connection).await).await
-    }
-
-    async fn exchange<T>(&self, work: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>) -> Result<T, Failure> {
-        let line = self.line();
-        let exchange = async {
-            let connection = line.get_or_try_init(|| self.connect()).await?;
-            work(connection.clone()).await
+    async fn ask_group(
+        &self,
+        route: &Route,
+        indices: &[usize],
+        calls: &[Call<'_>],
+        deadline: Instant,
+    ) -> Vec<Result<Value, Failure>> {
+        let mut pipeline = Pipeline::with_capacity(indices.len());
+        for &index in indices {
+            pipeline.add_command(calls[index].command.clone());
+        }
+        let ask = async |mut connection: MultiplexedConnection| {
+            connection.send_packed_commands(&pipeline, 0, indices.len()).await
         };
-        let failure = match tokio::time::timeout(self.timeout, exchange).await {
+        match self.bounded(&route.node, deadline, ask).await {
+            Ok(replies) => replies.into_iter().map(|reply| reply.extract_error().map_err(Failure::of)).collect(),
+            Err(failure) => {
+                if failure.ends_connection() {
+                    self.routes.distrust(route.generation);
+                }
+                vec![Err(failure); indices.len()]
+            }
+        }
+    }
+
+    /// One call, sent on and repeated as far as that is safe, until `deadline`.
+    async fn insist(&self, call: Call<'_>, deadline: Instant) -> Result<Value, Failure> {
+        let slot = slot_of(call.command);
+        let mut next: Option<Way> = None;
+        let mut losses = 0;
+        let mut last = Failure::TimedOut(self.timeout);
+        for _ in 0..TRIES_MAX {
+            let found = match next.take() {
+                Some(way) => Ok(way),
+                None => timeout_at(deadline, self.way_to(slot)).await.map_err(|_| last.clone())?,
+            };
+            let way = match found {
+                Ok(way) => way,
+                Err(failure) if failure.is_harmless() => {
+                    self.pause(deadline).await.map_err(|()| failure.clone())?;
+                    last = failure;
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
+            let failure = match self.exchange(&way.node, call, way.asking, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let stays = matches!(
+                failure,
+                Failure::Elsewhere { only_ask: true, .. } | Failure::Moving(_) | Failure::UnknownScript
+            );
+            if let (false, Some(generation)) = (stays, way.generation) {
+                self.routes.distrust(generation);
+            }
+            losses += u32::from(matches!(failure, Failure::Lost { .. }));
+            // One server that is down is told at once; of several, another takes over.
+            if !call.may_follow(&failure) || (losses > 1 && !self.routes.may_move()) {
+                return Err(failure);
+            }
+            if let Failure::Elsewhere { host, only_ask } = &failure {
+                let node = self.routes.named(host, &way.node).map_err(Failure::of)?;
+                next = Some(Way { node, generation: None, asking: *only_ask });
+            } else if !matches!((&failure, losses), (Failure::Lost { .. }, 1) | (Failure::UnknownScript, _)) {
+                self.pause(deadline).await.map_err(|()| failure.clone())?;
+            }
+            last = failure;
+        }
+        Err(last)
+    }
+
+    async fn way_to(&self, slot: u16) -> Result<Way, Failure> {
+        let route = self.routes.of(slot).await.map_err(|error| Failure::of(error).before_sending())?;
+        Ok(Way { node: route.node, generation: Some(route.generation), asking: false })
+    }
+
+    async fn pause(&self, deadline: Instant) -> Result<(), ()> {
+        timeout_at(deadline, tokio::time::sleep(LOOK_EVERY)).await.map_err(|_| ())
+    }
+
+    /// One command to one server, and before it the script that this server does not know.
+    async fn exchange(&self, node: &Node, call: Call<'_>, asking: bool, deadline: Instant) -> Result<Value, Failure> {
+        let answer = self.ask(node, call.command, asking, deadline).await;
+        let (Err(Failure::UnknownScript), Some(script)) = (&answer, call.script) else { return answer };
+        self.ask(node, &script.load(), false, deadline).await.map_err(Failure::before_sending)?;
+        self.ask(node, call.command, asking, deadline).await
+    }
+
+    async fn ask(&self, node: &Node, command: &Cmd, asking: bool, deadline: Instant) -> Result<Value, Failure> {
+        self.bounded(node, deadline, async |mut connection| node::ask(&mut connection, command, asking).await).await
+    }
+
+    async fn bounded<T>(
+        &self,
+        node: &Node,
+        deadline: Instant,
+        work: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, Failure> {
+        let line = node.line();
+        let mut was_sent = false;
+        let exchange = async {
+            let connection = node.open(&line).await?;
+            was_sent = true;
+            work(connection).await
+        };
+        let failure = match timeout_at(deadline, exchange).await {
             Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) => Failure::of(error),
+            Ok(Err(error)) if was_sent => Failure::of(error),
+            Ok(Err(error)) => Failure::of(error).before_sending(),
             Err(_) => Failure::TimedOut(self.timeout),
         };
-        // A connection that swallows commands is as good as lost: without this it would take TCP minutes to notice.
-        if matches!(failure, Failure::Lost(_) | Failure::TimedOut(_)) {
-            self.give_up(&line);
+        if failure.ends_connection() {
+            node.give_up(&line);
         }
         Err(failure)
     }
-
-    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(self.timeout)).set_response_timeout(None);
-        self.client.get_multiplexed_async_connection_with_config(&config).await
-    }
-
-    /// The connection of this runtime; of the first one where there are no more to be had.
-    fn line(&self) -> Line {
-        let runtime = Handle::try_current().ok().map(|handle| handle.id());
-        {
-            let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-            let own = links.iter().find(|link| link.runtime == runtime);
-            let shared = || links.first().filter(|_| links.len() >= self.links_max);
-            if let Some(link) = own.or_else(shared) {
-                return Arc::clone(&link.line);
-            }
-        }
-        let line = Line::default();
-        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
-        links.push(Link { runtime, line: Arc::clone(&line) });
-        line
-    }
-
-    fn give_up(&self, line: &Line) {
-        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(link) = links.iter_mut().find(|link| Arc::ptr_eq(&link.line, line)) {
-            link.line = Line::default();
-        }
-    }
-}
-
-/// Why an exchange failed, by what is to be done.
-enum Failure {
-    Lost(RedisError),
-    TimedOut(Duration),
-    UnknownScript,
-    Refused(RedisError),
-}
-
-impl Failure {
-    fn of(error: RedisError) -> Self {
-        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) {
-            Self::UnknownScript
-        } else if error.is_io_error()
-            || error.is_unrecoverable_error()
-            // We are connected to what has become a replica.
-            || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-        {
-            Self::Lost(error)
-        } else {
-            Self::Refused(error)
-        }
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Lost(error) => Self::Unavailable(error.into()),
-            Failure::TimedOut(after) => Self::Unavailable(anyhow!("no answer within {} ms", after.as_millis())),
-            Failure::UnknownScript => Self::Unavailable(anyhow!("scripts are flushed as fast as they are loaded")),
-            Failure::Refused(error) => refused(error),
-        }
-    }
-}
-
-fn refused(error: RedisError) -> StoreError {
-    match error.code() {
-        Some("OOM") => StoreError::Full,
-        Some("NOAUTH" | "WRONGPASS") => StoreError::Unusable(
-            "Redis refuses the login; put the user and password into [store] url: redis://user:password@host:6379/0."
-                .to_owned(),
-        ),
-        Some("NOPERM") => lacks_rights(),
-        // Of a command within a script.
-        _ if error.detail().is_some_and(|text| text.contains("user executing the script")) => lacks_rights(),
-        _ if error.kind() == ErrorKind::AuthenticationFailed => {
-            StoreError::Unusable("Redis refuses the login; check the user and password in [store] url.".to_owned())
-        }
-        _ => StoreError::Unavailable(error.into()),
-    }
-}
-
-fn lacks_rights() -> StoreError {
-    StoreError::Unusable(
-        "The Redis user may not do what cartwake needs; docs/redis.md has the line for its ACL.".to_owned(),
-    )
 }
 
 fn parse<T: FromRedisValue>(reply: Value) -> StoreResult<T> {

@@ -12,12 +12,19 @@ const VERSION_MIN: u32 = 7;
 ///
 /// # Errors
 /// [`StoreError::Unusable`] when it would lose carts or cannot run our scripts.
-pub async fn check(redis: &Connections) -> StoreResult<Health> {
-    let info: String = redis.read(&redis::cmd("INFO")).await?;
-    judge(&info)
+pub async fn check(redis: &Connections, allow_volatile: bool) -> StoreResult<Health> {
+    let mut health = Health::default();
+    for info in redis.read_everywhere::<String>(&redis::cmd("INFO")).await? {
+        for note in judge(&info, redis.is_cluster(), allow_volatile)?.notes {
+            if !health.notes.contains(&note) {
+                health.notes.push(note);
+            }
+        }
+    }
+    Ok(health)
 }
 
-fn judge(info: &str) -> StoreResult<Health> {
+fn judge(info: &str, as_cluster: bool, allow_volatile: bool) -> StoreResult<Health> {
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let refuse = |sentence: &str| Err(StoreError::Unusable(sentence.to_owned()));
 
@@ -25,6 +32,12 @@ fn judge(info: &str) -> StoreResult<Health> {
     if major.is_none_or(|major: u32| major < VERSION_MIN) {
         let found = field("redis_version").unwrap_or("unknown");
         return refuse(&format!("cartwake needs Redis 7.0 or Valkey 7.2, or later; this server is {found}."));
+    }
+    if field("cluster_enabled") == Some("1") && !as_cluster {
+        return refuse("This Redis is part of a cluster; write [store] url as redis-cluster://host1:port,host2:port.");
+    }
+    if field("cluster_enabled") == Some("0") && as_cluster {
+        return refuse("This Redis is not part of a cluster; write [store] url as redis://host:port.");
     }
     let policy = field("maxmemory_policy").unwrap_or("unknown");
     if policy != "noeviction" {
@@ -39,9 +52,9 @@ fn judge(info: &str) -> StoreResult<Health> {
 
     let known = [
         (
-            field("aof_enabled") == Some("0"),
+            field("aof_enabled") == Some("0") && !allow_volatile,
             "Redis keeps no append-only file: what it acknowledged since its last snapshot is lost when it stops; set \
-             `appendonly yes` and `appendfsync everysec`.",
+             `appendonly yes` and `appendfsync everysec`, or [store] allow_volatile = true if that is as meant.",
         ),
         (
             field("aof_enabled") == Some("1") && field("aof_last_write_status") == Some("err"),
@@ -65,11 +78,12 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory:1000\r\nmaxmemory_policy:noeviction\r\n\
-        # Persistence\r\naof_enabled:1\r\naof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\nrole:master\r\n";
+        # Persistence\r\naof_enabled:1\r\naof_last_write_status:ok\r\nrdb_last_bgsave_status:ok\r\nrole:master\r\n\
+        cluster_enabled:0\r\n";
 
     #[test]
     fn a_redis_as_it_should_be_needs_no_note() {
-        assert_eq!(judge(GOOD).expect("usable"), Health::default());
+        assert_eq!(judge(GOOD, false, false).expect("usable"), Health::default());
     }
 
     #[test]
@@ -78,11 +92,12 @@ mod tests {
             ("policy:noeviction", "policy:allkeys-lru", "CONFIG SET maxmemory-policy noeviction"),
             ("redis_version:7.0.15", "redis_version:6.2.1", "6.2.1"),
             ("role:master", "role:slave", "primary"),
+            ("cluster_enabled:0", "cluster_enabled:1", "redis-cluster://"),
         ] {
-            let error = judge(&GOOD.replace(from, to)).expect_err(to);
+            let error = judge(&GOOD.replace(from, to), false, false).expect_err(to);
             assert!(error.to_string().contains(says), "{error}");
         }
-        assert!(judge("").is_err());
+        assert!(judge("", false, false).is_err());
     }
 
     #[test]
@@ -93,7 +108,7 @@ mod tests {
             ("rdb_last_bgsave_status:ok", "rdb_last_bgsave_status:err", "snapshot"),
             ("maxmemory:1000", "maxmemory:0", "maxmemory"),
         ] {
-            let notes = judge(&GOOD.replace(from, to)).expect(to).notes;
+            let notes = judge(&GOOD.replace(from, to), false, false).expect(to).notes;
             assert!(matches!(&notes[..], [note] if note.contains(says)), "{notes:?}");
         }
     }

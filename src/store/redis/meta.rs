@@ -45,6 +45,22 @@ pub async fn agree(redis: &Connections, shards: u16, fresh_key: [u8; 32], now: M
     found.check(shards)
 }
 
+/// Whether the store is still the one that was opened.
+///
+/// # Errors
+/// [`StoreError::Unusable`] when it is another, or gone.
+pub async fn is_still(redis: &Connections, shards: u16, key: [u8; 32]) -> StoreResult<()> {
+    let found: Option<String> = redis.read(redis::cmd("GET").arg(META)).await?;
+    let found = found.as_deref().and_then(Meta::read);
+    match found.map(|meta| meta.check(shards)).transpose()? {
+        Some(found) if found == key => Ok(()),
+        _ => Err(StoreError::Unusable(format!(
+            "The key {META} in this Redis is gone, or another store's: Redis was emptied or replaced. Bring its data \
+             back, or start cartwake anew to begin an empty store."
+        ))),
+    }
+}
+
 impl Meta {
     fn check(&self, shards: u16) -> StoreResult<[u8; 32]> {
         if self.schema > SCHEMA {

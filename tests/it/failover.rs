@@ -1,0 +1,232 @@
+//! Servers that die and slots that move while carts are written all the time.
+//!
+//! What was acknowledged is found afterwards, no call outlasts its timeout, and service is back by itself. A replica is
+//! let catch up before its primary is killed: what is acknowledged and not replicated may be lost (docs/redis.md).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use cartwake::domain::Cart;
+use cartwake::store::redis::{RedisSettings, RedisStore};
+use cartwake::store::{Commit, Committed, Store, StoreError, Version};
+
+use crate::groups::{RedisCluster, RedisSentinels, wait_until};
+use crate::samples::{at, cart, reminder};
+use crate::servers::RedisServer;
+
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// What a busy machine may add to it.
+const GRACE: Duration = Duration::from_secs(2);
+const SHARDS: u16 = 16;
+const WRITERS: usize = 4;
+/// Carts in a row without a failure: then every shard serves again, but for one chance in ten thousand million.
+const IN_A_ROW: usize = 400;
+const WRITES_MAX: usize = 200_000;
+
+async fn open(url: &str) -> Arc<RedisStore> {
+    let settings = RedisSettings {
+        url: url.to_owned(),
+        tls_ca: None,
+        allow_volatile: false,
+        shards: SHARDS,
+        command_timeout: TIMEOUT,
+        connections: 2,
+    };
+    Arc::new(RedisStore::open(settings, [7; 32], at(0)).await.expect("the servers are ours"))
+}
+
+/// What became of many writes.
+#[derive(Default)]
+struct Ledger {
+    acknowledged: Vec<Cart>,
+    failed: usize,
+    longest: Duration,
+    /// Since the writing began.
+    last_failure: Duration,
+}
+
+async fn write(store: &RedisStore, cart: &Cart) -> Result<(), StoreError> {
+    let outbox = [reminder(cart, 0, at(1))];
+    let commit = Commit {
+        shop: &cart.shop,
+        id: &cart.id,
+        expected: Version::ABSENT,
+        cart: Some(cart),
+        outbox: &outbox,
+        tallies: &[],
+        census: &[],
+        keep: None,
+        now: at(0),
+    };
+    assert_eq!(store.commit(commit).await?, Committed::Done { in_flight_until: None });
+    Ok(())
+}
+
+/// Writes carts of this name until told that it is over, and then until all goes well.
+async fn write_on(store: Arc<RedisStore>, name: String, is_over: Arc<AtomicBool>) -> Ledger {
+    let began = Instant::now();
+    let mut ledger = Ledger::default();
+    let mut in_a_row = 0;
+    for n in 0..WRITES_MAX {
+        if is_over.load(Ordering::Relaxed) && in_a_row >= IN_A_ROW {
+            return ledger;
+        }
+        let cart = cart(&format!("{name}-{n}"));
+        let asked = Instant::now();
+        match write(&store, &cart).await {
+            Ok(()) => {
+                ledger.acknowledged.push(cart);
+                in_a_row += usize::from(is_over.load(Ordering::Relaxed));
+            }
+            Err(StoreError::Unavailable(_)) => {
+                ledger.failed += 1;
+                ledger.last_failure = began.elapsed();
+                in_a_row = 0;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+        ledger.longest = ledger.longest.max(asked.elapsed());
+    }
+    panic!("service did not come back within {WRITES_MAX} writes");
+}
+
+struct Writers {
+    is_over: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<Ledger>>,
+}
+
+impl Writers {
+    fn start(store: &Arc<RedisStore>, name: &str) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let task = |n| tokio::spawn(write_on(Arc::clone(store), format!("{name}{n}"), Arc::clone(&is_over)));
+        Self { tasks: (0..WRITERS).map(task).collect(), is_over }
+    }
+
+    /// Lets them end once all goes well, and holds them to what was promised.
+    async fn end(self, what: &str) -> Vec<Cart> {
+        self.is_over.store(true, Ordering::Relaxed);
+        let mut all = Ledger::default();
+        for task in self.tasks {
+            let ledger = task.await.expect("ran");
+            all.acknowledged.extend(ledger.acknowledged);
+            all.failed += ledger.failed;
+            all.longest = all.longest.max(ledger.longest);
+            all.last_failure = all.last_failure.max(ledger.last_failure);
+        }
+        println(&format!(
+            "{what}: {} acknowledged, {} failed, the longest call {:?}, back after {:?}",
+            all.acknowledged.len(),
+            all.failed,
+            all.longest,
+            all.last_failure
+        ));
+        assert!(all.longest < TIMEOUT + GRACE, "a call took {:?}", all.longest);
+        all.acknowledged
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "shown with --nocapture: how long recovery took")]
+fn println(line: &str) {
+    println!("{line}");
+}
+
+/// Every one is there, with its reminder.
+async fn all_found(store: &RedisStore, carts: &[Cart]) {
+    let ids: BTreeSet<_> = carts.iter().map(|cart| cart.id.clone()).collect();
+    assert_eq!(ids.len(), carts.len());
+    for some in carts.chunks(100) {
+        let names: Vec<_> = some.iter().map(|cart| (cart.shop.clone(), cart.id.clone())).collect();
+        for (cart, loaded) in some.iter().zip(store.load_all(&names).await) {
+            let record = loaded.expect("service is back").record;
+            assert_eq!(record.map(|stored| stored.version), Some(Version(1)), "{:?} was acknowledged", cart.id);
+        }
+    }
+    for cart in carts.iter().step_by(50) {
+        let id = reminder(cart, 0, at(1)).id;
+        assert!(store.delivery(&cart.shop, &cart.id, &id).await.expect("service is back").is_some());
+    }
+}
+
+fn replicated(primary: &RedisServer) {
+    wait_until("the replica has caught up", || {
+        let told = primary.tell("INFO replication");
+        let field = |name: &str| Some(told.split_once(name)?.1.split([',', '\r']).next()?.to_owned());
+        field(",offset=").is_some() && field(",offset=") == field("master_repl_offset:")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_master_of_a_cluster_is_replaced_and_nothing_acknowledged_is_lost() {
+    let mut cluster = RedisCluster::start();
+    let store = open(&cluster.url()).await;
+    let writers = Writers::start(&store, "before");
+    let mut carts = writers.end("a whole cluster").await;
+    for master in cluster.masters() {
+        replicated(master);
+    }
+    let victim = cluster.servers.iter().position(|server| server.tell("ROLE").contains("master"));
+    cluster.servers[victim.expect("a cluster has masters")].kill();
+    let writers = Writers::start(&store, "after");
+    carts.extend(writers.end("a master killed").await);
+    all_found(&store, &carts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_by_sentinels_loses_nothing_acknowledged() {
+    let mut servers = RedisSentinels::start();
+    let store = open(&servers.url(1)).await;
+    let writers = Writers::start(&store, "before");
+    let mut carts = writers.end("a primary").await;
+    replicated(&servers.primary);
+    servers.primary.kill();
+    let writers = Writers::start(&store, "after");
+    carts.extend(writers.end("a primary killed").await);
+    assert!(servers.replica.tell("ROLE").contains("master"));
+    all_found(&store, &carts).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slots_that_move_under_load_lose_nothing_and_make_no_call_hang() {
+    let cluster = RedisCluster::start();
+    let store = open(&cluster.url()).await;
+    let mut carts = Writers::start(&store, "before").end("a whole cluster").await;
+    let writers = Writers::start(&store, "meanwhile");
+    let cluster = tokio::task::spawn_blocking(move || {
+        for shard in 0..SHARDS / 2 {
+            move_slot(&cluster, &format!("{{cw:{shard:02}}}"));
+        }
+        cluster
+    });
+    let cluster = cluster.await.expect("ran");
+    carts.extend(writers.end("eight slots moved").await);
+    all_found(&store, &carts).await;
+    // A process that starts afterwards finds its way too.
+    all_found(&*open(&cluster.url()).await, &carts).await;
+}
+
+/// As `redis-cli --cluster reshard` does it, key by key, to the next master.
+fn move_slot(cluster: &RedisCluster, tag: &str) {
+    let masters: Vec<&RedisServer> = cluster.masters().collect();
+    let slot = masters[0].tell(&format!("CLUSTER KEYSLOT {tag}")).trim_start_matches(':').to_owned();
+    let has_it = |server: &RedisServer| !server.tell(&format!("EXISTS {tag}")).starts_with("-MOVED");
+    let from = masters.iter().position(|server| has_it(server)).expect("a master has the slot");
+    let (source, target) = (masters[from], masters[(from + 1) % masters.len()]);
+    let id = |server: &RedisServer| server.tell("CLUSTER MYID").lines().last().unwrap_or_default().to_owned();
+    assert_eq!(target.tell(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(source))), "+OK");
+    assert_eq!(source.tell(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(target))), "+OK");
+    wait_until("the slot is empty", || {
+        let found = source.tell(&format!("CLUSTER GETKEYSINSLOT {slot} 50"));
+        let keys: Vec<&str> = found.lines().map(str::trim).filter(|line| line.starts_with('{')).collect();
+        if !keys.is_empty() {
+            let call = format!("MIGRATE 127.0.0.1 {} \"\" 0 5000 KEYS {}", target.address.port(), keys.join(" "));
+            let moved = source.tell(&call);
+            assert!(moved == "+OK" || moved == "+NOKEY", "{moved}");
+        }
+        keys.is_empty()
+    });
+    let owner = format!("CLUSTER SETSLOT {slot} NODE {}", id(target));
+    assert_eq!(target.tell(&owner), "+OK");
+    assert_eq!(source.tell(&owner), "+OK");
+}
