@@ -11,18 +11,20 @@
 
 pub mod embedded;
 mod letters;
+mod outbox;
 pub mod record;
 pub mod redis;
 
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
+pub use self::outbox::{Begun, Claim, Lane, OutboxCounts, Pause, Queue, Settled, Settlement};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use thiserror::Error;
 
 use crate::domain::{
-    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EndpointName, EventKey, IdentifierHash,
-    Moment, Order, OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey, Why,
+    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order,
+    OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey,
 };
 
 /// The most a single claim, or a single look for due carts, may take.
@@ -158,73 +160,6 @@ pub enum Committed {
     Conflict,
 }
 
-/// The queue of one endpoint. A slow one is never in another's way.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lane {
-    pub shop: ShopId,
-    pub endpoint: EndpointName,
-}
-
-/// Where in its lane a delivery waits: fresh ones are not held up by those that failed before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
-    /// For its first attempt.
-    First,
-    /// For another one.
-    Again,
-}
-
-impl Queue {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::First, Self::Again];
-
-    /// How many of `limit` places each gets: a quarter is for repeats, the rest for first attempts, and neither leaves a
-    /// place empty that the other could use.
-    #[must_use]
-    pub fn places(first: usize, again: usize, limit: usize) -> (usize, usize) {
-        let again = again.min((limit / 4).max(limit.saturating_sub(first)));
-        (first.min(limit - again), again)
-    }
-}
-
-/// The right to look at a delivery until `until`; worth nothing once somebody else claimed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    pub lane: Lane,
-    pub delivery: DeliveryId,
-    pub cart: CartId,
-    pub queue: Queue,
-    pub until: Moment,
-}
-
-/// A delivery at the moment of sending, and its cart as it is then.
-#[derive(Clone, Debug)]
-pub struct Begun {
-    /// The claim under its new, shorter lease.
-    pub claim: Claim,
-    pub delivery: Delivery,
-    pub cart: Option<Cart>,
-}
-
-/// How a delivery goes on after an attempt, or a refusal to make one.
-#[derive(Clone, Debug)]
-pub struct Settlement<'a> {
-    pub claim: &'a Claim,
-    /// As it is from now on.
-    pub delivery: &'a Delivery,
-    /// How long a delivery that has ended stays readable.
-    pub keep_until: Moment,
-    pub tallies: &'a [Tally],
-}
-
-/// Whether a settlement held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    Done,
-    /// The lease had passed to somebody else; nothing was written.
-    Lost,
-}
-
 /// A page of carts.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
@@ -233,25 +168,6 @@ pub struct Page {
     pub unreadable: usize,
     /// Where the next page begins; opaque.
     pub next: Option<String>,
-}
-
-/// An endpoint that is not sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    pub lane: Lane,
-    pub why: Why,
-    pub since: Moment,
-}
-
-/// What waits in the outbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OutboxCounts {
-    /// Of each lane: waiting or leased.
-    pub pending: Vec<(Lane, u64)>,
-    /// Of each lane: given up and kept.
-    pub dead: Vec<(Lane, u64)>,
-    /// The due moment of the most overdue entry, carts and deliveries together.
-    pub oldest_due: Option<Moment>,
 }
 
 /// What the store says about itself; each note is a sentence for an operator.

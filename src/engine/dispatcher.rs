@@ -82,7 +82,7 @@ pub struct Sent {
 enum Vetted {
     Ready(Box<Ready>),
     /// It ends here.
-    Ended(Conclusion),
+    Ended(Box<Conclusion>),
     /// To be looked at again then.
     Later(Claim, Moment),
     Failed(StoreError),
@@ -216,7 +216,7 @@ impl Dispatcher {
             };
             match vetted {
                 Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
-                Vetted::Ended(conclusion) => ended.push(conclusion),
+                Vetted::Ended(conclusion) => ended.push(*conclusion),
                 Vetted::Later(claim, until) => looked.push(self.release(&claim, until).await.map(Looked::Done)),
                 Vetted::Failed(error) => looked.push(Err(error)),
             }
@@ -242,7 +242,8 @@ impl Dispatcher {
 
     fn vet(&self, begun: Begun, endpoint: Option<&Arc<EndpointPolicy>>, person: &Person, now: Moment) -> Vetted {
         let Begun { claim, delivery, cart } = begun;
-        let suppressed = |claim, delivery, why| self.conclusion(claim, delivery, Verdict::Suppressed(why), Vec::new());
+        let concluded = |claim, delivery, verdict| Box::new(self.conclusion(claim, delivery, verdict, Vec::new()));
+        let suppressed = |claim, delivery, why| concluded(claim, delivery, Verdict::Suppressed(why));
         let Some(endpoint) = endpoint else {
             return Vetted::Ended(suppressed(claim, delivery, Why::EndpointRemoved));
         };
@@ -255,9 +256,7 @@ impl Dispatcher {
             }
             Vetting::Proceed => match cart.map(|cart| payload::render(&delivery, &cart, endpoint.thin)) {
                 None => Vetted::Ended(suppressed(claim, delivery, Why::Erased)),
-                Some(Err(_)) => {
-                    Vetted::Ended(self.conclusion(claim, delivery, Verdict::Dead(Why::PayloadTooLarge), Vec::new()))
-                }
+                Some(Err(_)) => Vetted::Ended(concluded(claim, delivery, Verdict::Dead(Why::PayloadTooLarge))),
                 Some(Ok(body)) => {
                     let endpoint = Arc::clone(endpoint);
                     Vetted::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now }))

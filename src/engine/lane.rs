@@ -247,15 +247,12 @@ impl LaneLoop {
         };
         self.ready.extend(found.ready);
         self.claimed = found.claimed;
-        let wait = match &found.failure {
-            Some(error) => {
-                self.tell(error);
-                self.backoff.next()
-            }
-            None => {
-                self.backoff = Backoff::new();
-                found.quiet.unwrap_or_default()
-            }
+        let wait = if let Some(error) = &found.failure {
+            self.tell(error);
+            self.backoff.next()
+        } else {
+            self.backoff = Backoff::new();
+            found.quiet.unwrap_or_default()
         };
         self.look_at = instant() + wait;
     }

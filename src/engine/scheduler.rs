@@ -77,7 +77,7 @@ impl Scheduler {
             match person {
                 Ok(person) => deeds.extend(decide(sleeper, &person, now)),
                 Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
-                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?
+                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?;
                 }
                 Err(error) => return Err(error),
             }

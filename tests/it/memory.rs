@@ -225,11 +225,11 @@ impl Store for MemoryStore {
     async fn list_deliveries(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage> {
-        Ok(self.with(|book| book.letters(lane, shelf, cursor, limit)))
+        Ok(self.with(|book| book.letters(lane, which, cursor, limit)))
     }
 
     async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {

@@ -26,12 +26,12 @@ fn is_dead(row: &DeliveryRow) -> bool {
 }
 
 impl Book {
-    pub fn letters(&self, lane: &Lane, shelf: Shelf, cursor: Option<&str>, limit: usize) -> LetterPage {
-        let is_asked = |row: &&DeliveryRow| match shelf {
+    pub fn letters(&self, lane: &Lane, which: Shelf, cursor: Option<&str>, limit: usize) -> LetterPage {
+        let is_asked = |row: &&DeliveryRow| match which {
             Shelf::Pending => row.is_waiting(),
             Shelf::Dead => is_dead(row),
         };
-        let at = |row: &DeliveryRow| match shelf {
+        let at = |row: &DeliveryRow| match which {
             Shelf::Pending => row.look_at,
             Shelf::Dead => row.purge_at.unwrap_or(row.look_at),
         };

@@ -314,11 +314,11 @@ impl Store for Line {
     async fn list_deliveries(
         &self,
         lane: &Lane,
-        shelf: Shelf,
+        which: Shelf,
         cursor: Option<&str>,
         limit: usize,
     ) -> StoreResult<LetterPage> {
-        self.world.store.list_deliveries(lane, shelf, cursor, limit).await
+        self.world.store.list_deliveries(lane, which, cursor, limit).await
     }
 
     async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>> {
