@@ -24,6 +24,8 @@ mod envelope;
 mod faults;
 mod fields;
 mod json;
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 mod observe;
 mod openapi;
 mod ops;
@@ -59,6 +61,8 @@ pub struct ApiState {
     /// Replaced whole on a reload.
     pub access: SharedAccess,
     pub body_bytes_max: usize,
+    /// How long a body may take to arrive.
+    pub client_timeout: std::time::Duration,
     pub clock: ClockKind,
 }
 

@@ -3,6 +3,7 @@
 //! The same build serves production, tests and the demo; they differ in the clock they hand in and in who turns the
 //! loops. No rule lives here: it only wires.
 
+mod connection;
 mod policies;
 mod servers;
 
@@ -90,6 +91,7 @@ impl App {
             readiness: Arc::new(Readiness::new(pulses.beats())),
             access: Arc::new(RwLock::new(Arc::new(Access::new(&config)))),
             body_bytes_max: config.server.body_bytes_max,
+            client_timeout: config.server.client_timeout,
             clock: config.server.clock,
         });
         let servers = Servers::start(&config.server, &state).context("cannot listen")?;
@@ -161,6 +163,9 @@ impl App {
     pub async fn next_moment(&self) -> Result<Option<Moment>> {
         let mut next = self.scheduler.next().await?;
         for lane in self.engine.store().lanes().await? {
+            if self.dispatcher.is_stopped(&lane) {
+                continue;
+            }
             let due = self.engine.store().next_due(&lane).await?;
             next = [next, due].into_iter().flatten().min();
         }

@@ -9,6 +9,8 @@ mod effective;
 mod environment;
 mod layers;
 mod load;
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 mod problem;
 mod section;
 mod shop;
@@ -56,9 +58,9 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Longer than clients keep pooled connections.
     pub keep_alive: Duration,
-    /// A request whose head takes longer is cut off.
+    /// A request whose head, or whose body, takes longer is cut off, and so is who does not read the answer.
     pub client_timeout: Duration,
-    /// Beyond it new connections wait.
+    /// Beyond it the one that is idle for longest is closed.
     pub connections_max: usize,
     pub body_bytes_max: usize,
     /// How long in-flight requests and sends may take at a stop.
@@ -153,8 +155,8 @@ pub struct KeyConfig {
     pub allowed_origins: Vec<String>,
 }
 
-/// `[[shop.endpoint]]`.
-#[derive(Clone, Debug)]
+/// `[[shop.endpoint]]`. Its `Debug` hides what is behind the host of the address.
+#[derive(Clone)]
 pub struct EndpointConfig {
     pub name: EndpointName,
     pub url: reqwest::Url,

@@ -6,6 +6,8 @@
 //!
 //! Never here: when to send, whether to send, what to do after. Read next: `webhook/sender.rs`.
 
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 pub mod payload;
 mod sender;
 mod signature;

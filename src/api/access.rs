@@ -79,7 +79,7 @@ impl Access {
     }
 
     /// Access by these keys alone.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     #[must_use]
     pub fn of(server_keys: &[KeyHash], shops: Vec<(ShopId, Vec<KeyConfig>)>) -> Self {
         let mut access = Self::default();

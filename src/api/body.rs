@@ -3,8 +3,6 @@
 //! A good body is parsed once, typed and borrowing. Only a bad one is looked at again, field by field, so that the
 //! answer names every fault at once. No message repeats what was sent. Read next: `api/fields.rs`.
 
-use std::time::Duration;
-
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, http::header::HeaderMap};
@@ -12,12 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::call::state;
 use super::faults::{Detail, FAULTS_MAX, Faults, push_index, push_name};
 use super::json::Object;
 use super::problem::{Kind, Problem};
-
-/// How long a body may take to arrive.
-const ARRIVAL_MAX: Duration = Duration::from_secs(15);
 
 /// The media types of a whole document.
 pub const JSON: &[&str] = &["application/json"];
@@ -68,7 +64,7 @@ async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Resu
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(too_large());
     }
-    match tokio::time::timeout(ARRIVAL_MAX, payload.to_bytes_limited(bytes_max)).await {
+    match tokio::time::timeout(state(req)?.client_timeout, payload.to_bytes_limited(bytes_max)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(_))) => Err(Problem::new(Kind::BadRequest, "The body did not arrive whole.")),
         Ok(Err(_)) => Err(too_large()),
@@ -76,7 +72,7 @@ async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Resu
     }
 }
 
-fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
+pub(super) fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
     let refuse = || Problem::new(Kind::UnsupportedMediaType, format!("Send {} in UTF-8.", types.join(" or ")));
     let given = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).ok_or_else(refuse)?;
     let (essence, parameters) = given.split_once(';').unwrap_or((given, ""));

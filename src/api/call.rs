@@ -119,7 +119,7 @@ impl<'r> Call<'r> {
     }
 }
 
-fn key_in(headers: &HeaderMap) -> Result<Option<EventKey>, Problem> {
+pub(super) fn key_in(headers: &HeaderMap) -> Result<Option<EventKey>, Problem> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     value.to_str().ok().and_then(|text| EventKey::parse(text).ok()).map(Some).ok_or_else(|| {
         Problem::new(Kind::InvalidHeader, "Idempotency-Key must be 1 to 255 printable ASCII characters without spaces.")

@@ -118,7 +118,7 @@ pub fn private(mut response: HttpResponse) -> HttpResponse {
 }
 
 /// What a list is asked for.
-struct Wanted {
+pub(super) struct Wanted {
     state: Option<StateName>,
     stage: Option<Stage>,
     reason: Option<ReasonCode>,
@@ -127,7 +127,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn parse(query: &Query) -> Result<Self, Problem> {
+    pub(super) fn parse(query: &Query) -> Result<Self, Problem> {
         let mut faults = Faults::none();
         let limit = query.get("limit").map(|text| text.parse().ok().filter(|n| (1..=READ_MAX).contains(n)));
         if limit == Some(None) {

@@ -76,8 +76,8 @@ pub struct OrderBody<'a> {
     event_id: Given<Text<'a>>,
 }
 
-struct Told {
-    envelope: Envelope,
+pub(super) struct Told {
+    pub(super) envelope: Envelope,
     id: OrderId,
     cart: Option<CartId>,
     shopper: Shopper,
@@ -135,18 +135,25 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
         // A clock that follows events learns of this one before it is held against the clock.
         call.state.engine.observe(at);
     }
-    let now = call.state.engine.now();
-    let once = call.once(told.envelope.event_id, &bytes)?;
-    let news = OrderNews {
-        id: told.id.clone(),
-        cart: told.cart,
-        shopper: told.shopper,
-        status: told.status,
-        currency: told.currency,
-        total: told.total,
-        items: told.items,
-        placed_at: told.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
-    };
+    let once = call.once(told.envelope.event_id.clone(), &bytes)?;
+    let news = told.news(call.state.engine.now());
+    let id = news.id.clone();
     let receipt = call.state.engine.order(&call.shop.id, news, once).await?;
-    receipt::of_order(&told.id, &receipt)
+    receipt::of_order(&id, &receipt)
+}
+
+impl Told {
+    /// What the order says, held against our clock.
+    pub(super) fn news(self, now: Moment) -> OrderNews {
+        OrderNews {
+            id: self.id,
+            cart: self.cart,
+            shopper: self.shopper,
+            status: self.status,
+            currency: self.currency,
+            total: self.total,
+            items: self.items,
+            placed_at: self.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
+        }
+    }
 }

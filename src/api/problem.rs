@@ -41,6 +41,7 @@ pub enum Kind {
     MethodNotAllowed,
     RequestTimeout,
     BodyTooLarge,
+    HeadTooLarge,
     UnsupportedMediaType,
     InvalidBody,
     IdempotencyKeyReused,
@@ -70,6 +71,7 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::BodyTooLarge,
+        Self::HeadTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidBody,
         Self::IdempotencyKeyReused,
@@ -100,6 +102,7 @@ impl Kind {
             Self::MethodNotAllowed => (405, "/problems/method-not-allowed", "This method is not allowed here"),
             Self::RequestTimeout => (408, "/problems/request-timeout", "The request took too long to arrive"),
             Self::BodyTooLarge => (413, "/problems/body-too-large", "The body is too large"),
+            Self::HeadTooLarge => (431, "/problems/head-too-large", "The head of the request is too large"),
             Self::UnsupportedMediaType => (415, "/problems/unsupported-media-type", "The body is of the wrong type"),
             Self::InvalidBody => (422, "/problems/invalid-body", "The body has fields that are not valid"),
             Self::IdempotencyKeyReused => {
@@ -157,6 +160,7 @@ impl Problem {
             405 => Kind::MethodNotAllowed,
             408 => Kind::RequestTimeout,
             413 => Kind::BodyTooLarge,
+            431 => Kind::HeadTooLarge,
             415 => Kind::UnsupportedMediaType,
             503 => Kind::Unavailable,
             400..500 => Kind::BadRequest,
@@ -169,6 +173,14 @@ impl Problem {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The problem as it is sent.
+    #[must_use]
+    pub fn json(&self) -> Vec<u8> {
+        let (status, slug, title) = self.kind.parts();
+        let body = ProblemBody { slug, title, status, detail: &self.detail, errors: &self.errors };
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 
     /// The bad fields.
@@ -209,8 +221,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let (status, slug, title) = self.kind.parts();
-        let body = ProblemBody { slug, title, status, detail: &self.detail, errors: &self.errors };
+        let status = self.kind.parts().0;
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(PROBLEM_JSON);
         if status == 401 {
@@ -222,7 +233,7 @@ impl ResponseError for Problem {
         if !self.allow.is_empty() {
             response.insert_header((ALLOW, self.allow));
         }
-        response.body(serde_json::to_vec(&body).unwrap_or_default())
+        response.body(self.json())
     }
 }
 

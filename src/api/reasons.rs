@@ -47,10 +47,10 @@ pub struct ReasonBody<'a> {
     event_id: Given<Text<'a>>,
 }
 
-struct Said {
-    envelope: Envelope,
-    code: ReasonCode,
-    source: ReasonSource,
+pub(super) struct Said {
+    pub(super) envelope: Envelope,
+    pub(super) code: ReasonCode,
+    pub(super) source: ReasonSource,
 }
 
 impl FromBody for Said {

@@ -141,7 +141,7 @@ const fn in_flight(in_flight: InFlight) -> &'static str {
 }
 
 /// RFC 7240.
-fn prefers_minimal(headers: &HeaderMap) -> bool {
+pub(super) fn prefers_minimal(headers: &HeaderMap) -> bool {
     let is_minimal = |text: &str| text.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=minimal"));
     headers.get_all("prefer").any(|value| value.to_str().is_ok_and(is_minimal))
 }

@@ -111,9 +111,9 @@ fn fields_of(kind: &str) -> &'static [&'static str] {
 }
 
 /// A signal that was understood.
-struct Observed {
-    envelope: Envelope,
-    kind: SignalKind,
+pub(super) struct Observed {
+    pub(super) envelope: Envelope,
+    pub(super) kind: SignalKind,
 }
 
 impl FromBody for Observed {

@@ -1,11 +1,12 @@
-//! The configuration in effect as TOML, for people: secrets, the store's password and the queries of endpoint
-//! addresses are hidden.
+//! The configuration in effect as TOML, for people: secrets, the store's password, and the path and query of
+//! endpoint addresses are hidden.
 //!
 //! Keys have the names and the order of the manual. What it prints can be loaded again once the secrets are put back.
 
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
+use reqwest::Url;
 use toml::{Table, Value};
 
 use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, span};
@@ -120,14 +121,10 @@ fn step(step: &Step) -> Value {
 }
 
 fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
-    let mut url = endpoint.url.clone();
-    if url.query().is_some() {
-        url.set_query(Some(HIDDEN));
-    }
     let events: Vec<_> = EventKind::ALL.iter().filter(|kind| endpoint.events.contains(**kind)).collect();
     page.table("[[shop.endpoint]]");
     page.text("name", &endpoint.name);
-    page.text("url", url);
+    page.text("url", address(&endpoint.url));
     page.set("secrets", vec![HIDDEN; endpoint.secrets.len()]);
     page.texts("events", &events);
     page.span("timeout", endpoint.timeout);
@@ -139,6 +136,35 @@ fn endpoint(page: &mut Page, endpoint: &EndpointConfig) {
     page.set("disabled", endpoint.disabled);
     page.set("payload", if endpoint.thin { "thin" } else { "full" });
     page.texts("allow_networks", &endpoint.allow_networks);
+}
+
+/// Whom an address names: receivers keep keys in the path as well as in the query.
+fn address(url: &Url) -> Url {
+    let mut shown = url.clone();
+    if url.path() != "/" || url.query().is_some() {
+        shown.set_path(HIDDEN);
+        shown.set_query(None);
+    }
+    shown
+}
+
+impl fmt::Debug for EndpointConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, url, secrets, events, timeout, concurrency, rate_limit, disabled, thin, allow_networks } =
+            self;
+        f.debug_struct("EndpointConfig")
+            .field("name", name)
+            .field("url", &address(url).as_str())
+            .field("secrets", secrets)
+            .field("events", events)
+            .field("timeout", timeout)
+            .field("concurrency", concurrency)
+            .field("rate_limit", rate_limit)
+            .field("disabled", disabled)
+            .field("thin", thin)
+            .field("allow_networks", allow_networks)
+            .finish()
+    }
 }
 
 /// TOML in the order it is written.
@@ -174,7 +200,7 @@ impl Page {
         self.set(key, i64::try_from(value).unwrap_or(i64::MAX));
     }
 
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
         writeln!(self.0, "{line}").expect("writing to a String cannot fail");
     }
 }
@@ -200,7 +226,7 @@ mod tests {
             "store.url = \"redis://app:s3cret@cache/1\"\nserver.clock = \"events\"\ntelemetry.log_format = \"json\"\n\
              [[shop]]\nid = \"a\"\nprogram.activated_at = \"2026-11-22T06:00:00Z\"\n\
              keys = [{{ role = \"browser\", hash = \"{hash}\", allowed_origins = [\"https://a.example\"] }}]\n\
-             [[shop.endpoint]]\nname = \"m\"\nurl = \"https://m.example/hook?key=s3cret\"\nrate_limit = 5\n\
+             [[shop.endpoint]]\nname = \"m\"\nurl = \"https://m.example:8443/hook/s3cret?key=s3cret\"\nrate_limit = 5\n\
              secrets = [\"{SECRET}\"]\nevents = [\"cart.reminder\", \"cart.recovered\"]\npayload = \"thin\"\n\
              allow_networks = [\"10.0.0.0/8\"]\n[[shop]]\nid = \"b\"\n"
         ))
@@ -210,11 +236,23 @@ mod tests {
     fn no_secret_is_ever_shown() {
         let config = full();
         for shown in [effective(&config), format!("{config:?}")] {
-            assert!(!shown.contains(&SECRET[6..]), "{shown}");
+            assert!(!shown.contains(&SECRET[6..]) && !shown.contains("s3cret"), "{shown}");
+            assert!(shown.contains("redis://app:hidden@cache/1"), "{shown}");
+            assert!(shown.contains("\"https://m.example:8443/hidden\""), "{shown}");
         }
-        let shown = effective(&config);
-        assert!(!shown.contains("s3cret") && shown.contains("redis://app:hidden@cache/1"), "{shown}");
-        assert!(!format!("{:?}", config.store).contains("s3cret"));
+    }
+
+    #[test]
+    fn an_address_shows_its_host_and_nothing_behind_it() {
+        for (url, shown) in [
+            ("https://m.example", "https://m.example/"),
+            ("https://m.example/", "https://m.example/"),
+            ("https://m.example/?s3cret", "https://m.example/hidden"),
+            ("https://m.example/s3cret", "https://m.example/hidden"),
+            ("http://[::1]:8080/services/T0/B0/s3cret/", "http://[::1]:8080/hidden"),
+        ] {
+            assert_eq!(address(&Url::parse(url).expect("a URL")).as_str(), shown);
+        }
     }
 
     #[test]
@@ -222,9 +260,11 @@ mod tests {
         let config = full();
         let again = effective(&config)
             .replace("secrets = [\"hidden\"]", &format!("secrets = [\"{SECRET}\"]"))
-            .replace("?hidden", "?key=s3cret")
+            .replace("/hidden\"", "/hook/s3cret?key=s3cret\"")
             .replace(":hidden@", ":s3cret@");
-        assert_eq!(format!("{:?}", load_text(&again)), format!("{config:?}"));
+        let again = load_text(&again);
+        assert_eq!(format!("{again:?}"), format!("{config:?}"));
+        assert_eq!(again.shops[0].endpoints[0].url, config.shops[0].endpoints[0].url);
     }
 
     #[test]

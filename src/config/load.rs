@@ -3,6 +3,8 @@
 //! Each key is read in one place, with its bounds; relations between keys are checked beside the last of them. Reads
 //! the configuration file and the files that hold secrets, and nothing else. Read next: `config/shop.rs`.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -60,6 +62,11 @@ pub(super) fn read(tree: Table, mut report: Report) -> Result<Config, Problems> 
 fn read_file(path: &Path) -> Result<Table, (String, String)> {
     let place = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| (place.clone(), format!("cannot be read: {error}")))?;
+    table(&place, &text)
+}
+
+/// The text of a configuration file as a tree, or the place and the sentence of what is wrong with it.
+pub(super) fn table(place: &str, text: &str) -> Result<Table, (String, String)> {
     text.parse::<Table>().map_err(|error: toml::de::Error| {
         // The error's own text shows the line, which may hold a secret.
         let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
@@ -70,11 +77,15 @@ fn read_file(path: &Path) -> Result<Table, (String, String)> {
 
 /// Reads a file that holds one secret a line; empty lines and lines that begin with `#` are left out.
 pub(super) fn secret_lines(path: &str) -> Result<Vec<String>, String> {
-    let size = std::fs::metadata(path).map_err(|error| format!("names a file that cannot be read: {error}"))?.len();
-    if size > SECRET_FILE_BYTES_MAX {
+    let unreadable = |error| format!("names a file that cannot be read: {error}");
+    // Its size is no bound: a device or a pipe has none.
+    let mut start = File::open(path).map_err(unreadable)?.take(SECRET_FILE_BYTES_MAX + 1);
+    let mut bytes = Vec::new();
+    let size = start.read_to_end(&mut bytes).map_err(unreadable)?;
+    if size as u64 > SECRET_FILE_BYTES_MAX {
         return Err(format!("names a file of more than {SECRET_FILE_BYTES_MAX} bytes"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| format!("names a file that cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "names a file that is not text in UTF-8".to_owned())?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
 }

@@ -76,7 +76,9 @@ impl Scheduler {
         for (sleeper, person) in sleepers.into_iter().zip(persons) {
             match person {
                 Ok(person) => deeds.extend(decide(sleeper, &person, now)),
-                Err(StoreError::Corrupt { what }) => self.set_aside(sleeper.shop, sleeper.id, what, now).await?,
+                Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
+                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -107,7 +109,7 @@ impl Scheduler {
         now: Moment,
     ) -> StoreResult<Option<Sleeper<'a>>> {
         let loaded = match loaded {
-            Err(StoreError::Corrupt { what }) => {
+            Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
                 self.set_aside(shop, id, what, now).await?;
                 return Ok(None);
             }

@@ -42,11 +42,12 @@ pub fn encode_cart(cart: &Cart) -> Vec<u8> {
 }
 
 /// # Errors
-/// [`StoreError::Corrupt`] when these are not the bytes of a cart.
+/// [`StoreError::Newer`] when a later version wrote it, [`StoreError::Corrupt`] when these are not the bytes of a cart.
 pub fn decode_cart(shop: &ShopId, id: &CartId, bytes: &[u8]) -> StoreResult<Cart> {
     let payload = packing::unpack(FORMAT, bytes);
     let cart = payload.as_deref().and_then(read::<CartRecord<'_>>).and_then(|record| record.into_cart(shop, id));
-    cart.ok_or(StoreError::Corrupt { what: "cart" })
+    let is_newer = payload.is_none() && bytes.first().is_some_and(|&format| format > FORMAT);
+    cart.ok_or(if is_newer { StoreError::Newer { what: "cart" } } else { StoreError::Corrupt { what: "cart" } })
 }
 
 /// A delivery, complete.

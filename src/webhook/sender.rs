@@ -8,7 +8,7 @@
 //!
 //! Never here: retries, a log line with a query, a body or a secret. Read next: `webhook/target.rs`.
 
-mod answer;
+pub(super) mod answer;
 
 use std::error::Error as _;
 use std::io;

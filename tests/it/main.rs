@@ -2,6 +2,8 @@
 //!
 //! - `store.rs`: the conformance suite that every store runs;
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
+//! - `arithmetic.rs`: money, time and jitter at the ends of their ranges, and noise for every public parser;
+//! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store;
 //! - `unfit.rs`: servers that are not as they must be, or full;
@@ -13,6 +15,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
+mod arithmetic;
+mod doors;
 mod failover;
 mod groups;
 mod memory;

@@ -17,6 +17,8 @@ const LINES_MAX: usize = 400;
 const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["api", "app", "demo"]),
     ("actix_cors", &["api"]),
+    ("actix_http", &["app"]),
+    ("actix_service", &["app"]),
     ("redis", &["store"]),
     ("rusqlite", &["store"]),
     // `config` and `engine` for its `Url` only.

@@ -16,7 +16,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(7 * 24);
 const HEADER_CHARS_MAX: usize = 64;
 
 /// What is kept of the head of an answer.
-pub(super) fn reply(headers: &HeaderMap) -> Reply {
+pub(in crate::webhook) fn reply(headers: &HeaderMap) -> Reply {
     let text = |name: HeaderName| {
         let value = headers.get(name)?.to_str().ok()?;
         Some(value.chars().take(HEADER_CHARS_MAX).collect())
@@ -25,14 +25,14 @@ pub(super) fn reply(headers: &HeaderMap) -> Reply {
 }
 
 /// The first of a body as text, within its bound: what is no UTF-8 is replaced by a longer sign.
-pub(super) fn text(first: &[u8]) -> String {
+pub(in crate::webhook) fn text(first: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(first).into_owned();
     text.truncate(text.floor_char_boundary(REPLY_BYTES_MAX));
     text
 }
 
 /// The outcome that an answer means.
-pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
+pub(in crate::webhook) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
     match status {
         200..=299 => OutcomeName::Success,
         300..=399 => OutcomeName::Redirected,
@@ -46,7 +46,7 @@ pub(super) fn name(status: u16, retry_after: Option<Duration>) -> OutcomeName {
 }
 
 /// What `Retry-After` asks for: seconds, or an HTTP date, which is taken against `now`. Anything else is no wish.
-pub(super) fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
+pub(in crate::webhook) fn retry_after(headers: &HeaderMap, now: Moment) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         let seconds = text.parse().unwrap_or(u64::MAX);

@@ -57,6 +57,18 @@ fn nothing_special_is_public() {
         "2001:db8::1",
         "3fff::1",
         "100::1",
+        "::169.254.169.254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b:1:ffff::1",
+        "64:ff9c::1",
+        "2002:a9fe:a9fe::1",
+        "2002:6440:1::1",
+        "2001:0:7f00:1::1",
+        "ff0e::1",
+        "fd20:ce::254",
+        "100.100.100.200",
+        "192.0.0.192",
         "fc00::1",
         "fd00:ec2::254",
         "fe80::1",
@@ -133,6 +145,18 @@ fn an_address_in_the_url_is_vetted_in_every_spelling() {
         "http://user@127.0.0.1/",
         "http://１２７.0.0.1/",
         "http://0/",
+        "http://0x7f.1/",
+        "http://017700000001/",
+        "http://0x7f.0x0.0x0.0x1/",
+        "http://127.0.0.1.:8080/",
+        "http://127%2e0%2e0%2e1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+        "http://[fd00:ec2::254]/",
+        "http://[::ffff:a9fe:a9fe]/",
+        "http://[64:ff9b::a9fe:a9fe]/",
+        "http://[::127.0.0.1]/",
     ];
     for text in spellings {
         assert!(policy.vet_literal(&url(text)).is_err(), "{text}");
@@ -167,4 +191,30 @@ fn only_the_permitted_addresses_of_a_name_are_handed_on() {
     assert_eq!(mixed, Ok(vec![at("1.1.1.1")]));
     let private = policy.vet_resolved("a.example", vec![at("10.0.0.1"), at("::1")]);
     assert_eq!(private, Err(AddressRefused::new("a.example", ip("10.0.0.1"))));
+}
+
+#[test]
+fn what_is_no_address_of_one_kind_is_no_url() {
+    for text in
+        ["http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://256.0.0.1/", "http://4294967296/", "http://0x/x"]
+    {
+        let url = text.parse::<Url>();
+        assert!(
+            url.as_ref().is_err() || AddressPolicy::default().vet_literal(url.as_ref().expect("read")).is_err(),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_vetted_by_what_it_resolves_to_in_every_spelling() {
+    for host in ["localhost", "LOCALHOST", "localhost."] {
+        let name = host.parse().expect("a name");
+        // A machine whose resolver does not know a spelling refuses it as well.
+        assert!(Resolver(AddressPolicy::default()).resolve(name).await.is_err(), "{host}");
+    }
+    let policy = AddressPolicy { allow: vec!["127.0.0.0/8".parse().expect("a network")] };
+    let handed: Vec<SocketAddr> =
+        Resolver(policy).resolve("localhost".parse().expect("a name")).await.expect("allowed").collect();
+    assert!(!handed.is_empty() && handed.iter().all(|a| a.ip() == ip("127.0.0.1")), "{handed:?}");
 }

@@ -37,6 +37,8 @@ const WHYS_NOT_BUILT: &[Why] = &[
     Why::OptedOut,        // opt-outs come later
     Why::Merged,          // merges come later
     Why::EndpointPaused,  // a pause puts off; what waits too long behind one ends as stale
+    Why::EndpointFailing, // no endpoint of the simulation fails for days
+    Why::Unreadable,      // what is stored in memory can always be read
     Why::PayloadTooLarge, // the bounds of the API do not let a body grow that far
 ];
 const STATES_NOT_BUILT: &[StateName] = &[StateName::OptedOut, StateName::Merged];
