@@ -73,7 +73,7 @@ fn every_mistake_of_a_file_is_told_at_once_and_no_secret_with_it() {
         workers = 0
         keep_alive = 75
         [store]
-        url = "redis-cluster://:s3cret@a,b"
+        url = "redis-cluster://:s3cret@a,,b"
         shards = 12
         [delivery]
         lease = "12s"

@@ -169,7 +169,7 @@ impl Connections {
         match self.bounded(&route.node, deadline, ask).await {
             Ok(replies) => replies.into_iter().map(|reply| reply.extract_error().map_err(Failure::of)).collect(),
             Err(failure) => {
-                if failure.ends_connection() {
+                if failure.shows_old_routes() {
                     self.routes.distrust(route.generation);
                 }
                 vec![Err(failure); indices.len()]
@@ -201,11 +201,7 @@ impl Connections {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let stays = matches!(
-                failure,
-                Failure::Elsewhere { only_ask: true, .. } | Failure::Moving(_) | Failure::UnknownScript
-            );
-            if let (false, Some(generation)) = (stays, way.generation) {
+            if let (true, Some(generation)) = (failure.shows_old_routes(), way.generation) {
                 self.routes.distrust(generation);
             }
             losses += u32::from(matches!(failure, Failure::Lost { .. }));

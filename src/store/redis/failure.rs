@@ -71,6 +71,14 @@ impl Failure {
         }
     }
 
+    /// Whether another server may have to be asked from now on.
+    pub fn shows_old_routes(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::TimedOut(_) | Self::NotNow(_) | Self::Elsewhere { only_ask: false, .. } => true,
+            Self::UnknownScript | Self::Moving(_) | Self::Refused(_) | Self::Elsewhere { only_ask: true, .. } => false,
+        }
+    }
+
     /// Whether its connection leads nowhere from now on: without this it would take TCP minutes to notice one that
     /// swallows commands, and one to what has become a replica stays open.
     pub fn ends_connection(&self) -> bool {
@@ -119,6 +127,9 @@ fn refused(error: RedisError) -> StoreError {
         _ if error.kind() == ErrorKind::AuthenticationFailed => {
             StoreError::Unusable("Redis refuses the login; check the user and password in [store] url.".to_owned())
         }
+        _ if error.detail().is_some_and(|text| text.contains("cluster support disabled")) => StoreError::Unusable(
+            "This Redis is not part of a cluster; write [store] url as redis://host:port.".to_owned(),
+        ),
         _ if error.kind() == ErrorKind::InvalidClientConfig => {
             StoreError::Unusable(format!("[store] url or tls_ca_file is not as it should be: {error}."))
         }
