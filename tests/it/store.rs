@@ -44,6 +44,7 @@ pub enum Place {
     Memory(OnceLock<Arc<MemoryStore>>),
 }
 
+#[expect(clippy::unused_async, reason = "some places have to be waited for, and the macro treats all alike")]
 impl Place {
     async fn embedded() -> Self {
         Self::Embedded(TempDir::new().expect("a temporary folder can be made"))
