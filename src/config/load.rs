@@ -19,7 +19,6 @@ use super::{
     TelemetryConfig, environment, layers, shop, span,
 };
 use crate::keys::KeyHashError;
-use crate::store::BATCH_MAX;
 use crate::telemetry;
 
 /// Files with secrets are read to here and refused beyond.
@@ -172,7 +171,7 @@ fn url_from_file(section: &mut Section<'_>) -> Option<StoreUrl> {
 fn scheduler(section: &mut Section<'_>) -> SchedulerConfig {
     SchedulerConfig {
         poll: section.span("poll", Duration::from_millis(10)..=Duration::from_mins(1)),
-        batch: section.count("batch", 1..=BATCH_MAX),
+        batch: section.count("batch", 1..=1_000),
     }
 }
 

@@ -20,10 +20,12 @@ use super::dispatcher::{Dispatcher, Looked, Ready, Sent};
 use super::policies::EndpointPolicy;
 use super::pulse::Backoff;
 use crate::domain::Breaker;
-use crate::store::{BATCH_MAX, Claim, Lane, StoreError, StoreResult};
+use crate::store::{Claim, Lane, StoreError, StoreResult};
 
 /// The fewest that are claimed at a time: with fewer, repeats would get no share of the places.
 const CLAIM_MIN: usize = 4;
+/// The most that one look begins, and one record ends.
+const TOGETHER_MAX: usize = 256;
 /// How often the oldest that waits for a stopped endpoint is looked at: what is too old ends there, too.
 const STOPPED_LOOK: Duration = Duration::from_secs(3_600);
 
@@ -194,7 +196,7 @@ impl LaneLoop {
         if self.sent.is_empty() || !self.recording.is_empty() {
             return;
         }
-        let rest = self.sent.split_off(self.sent.len().min(BATCH_MAX));
+        let rest = self.sent.split_off(self.sent.len().min(TOGETHER_MAX));
         let batch = std::mem::replace(&mut self.sent, rest);
         let dispatcher = Arc::clone(&self.dispatcher);
         self.recording
@@ -226,14 +228,14 @@ impl LaneLoop {
     }
 
     fn wanted(&self) -> usize {
-        if self.sent.len() >= BATCH_MAX {
+        if self.sent.len() >= TOGETHER_MAX {
             return 0;
         }
-        let Some(endpoint) = self.endpoint() else { return BATCH_MAX };
+        let Some(endpoint) = self.endpoint() else { return TOGETHER_MAX };
         let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
         let ahead = if self.breaker.probe_at().is_some() || allowed == 0 { 0 } else { self.taken };
-        let paced = endpoint.rate_limit.map_or(BATCH_MAX, |limit| usize::try_from(limit).unwrap_or(BATCH_MAX));
-        (allowed + ahead).saturating_sub(self.sending.len() + self.ready.len()).min(paced).min(BATCH_MAX)
+        let paced = endpoint.rate_limit.map_or(TOGETHER_MAX, |limit| usize::try_from(limit).unwrap_or(TOGETHER_MAX));
+        (allowed + ahead).saturating_sub(self.sending.len() + self.ready.len()).min(paced).min(TOGETHER_MAX)
     }
 
     fn found(&mut self, ended: Result<StoreResult<Found>, JoinError>) {

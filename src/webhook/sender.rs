@@ -31,7 +31,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(1);
 const POOL_IDLE_MAX: Duration = Duration::from_secs(3);
 /// Bounds a connection that is still being made when its request went out over another.
 const CONNECT_MAX: Duration = Duration::from_secs(30);
-const POOLED_PER_HOST_MAX: usize = 16;
+/// As many as may be on their way at a time: with fewer, a busy endpoint would get a new connection for every other send.
+const POOLED_PER_HOST_MAX: usize = 1_024;
 /// Small windows: an answer that nobody reads stays with its sender.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;

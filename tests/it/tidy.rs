@@ -22,6 +22,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["store"]),
     ("rusqlite", &["store"]),
     // `config` and `engine` for its `Url` only.
+    ("url", &["store", "config"]),
     ("reqwest", &["webhook", "config", "engine", "admin", "replay"]),
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),
