@@ -7,6 +7,10 @@ _list:
 test *args:
     scripts/test {{ args }}
 
+# The tests in a real browser; installs Chromium where it is missing.
+test-browser *args:
+    scripts/test-browser {{ args }}
+
 # The conformance suite of the stores.
 conformance:
     cargo test --test it store::
