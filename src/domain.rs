@@ -30,6 +30,7 @@ mod id;
 mod input;
 mod money;
 mod names;
+mod note;
 mod order;
 mod patch;
 mod person;
@@ -51,9 +52,12 @@ pub use delivery::{
     Why,
 };
 pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
-pub use id::{CartId, DeliveryId, EndpointName, EventKey, IdError, OrderId, ProductId, ShopId, StepName};
+pub use id::{
+    ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, OrderId, ProductId, ShopId, StepName,
+};
 pub use input::{Input, What};
 pub use money::{Currency, Minor, MoneyError};
+pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
 pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
 pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};

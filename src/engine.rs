@@ -2,6 +2,7 @@
 //!
 //! - `engine/inbox.rs`: load, decide, commit; again on a conflict. The way in for a cart event.
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
+//! - `engine/persons.rs`: who the person behind some identifiers is.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
@@ -19,6 +20,7 @@ mod lane;
 mod letters;
 mod observed;
 mod orders;
+mod persons;
 mod policies;
 mod pulse;
 mod scheduler;

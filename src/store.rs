@@ -11,11 +11,13 @@
 
 pub mod embedded;
 mod letters;
+mod notes;
 mod outbox;
 pub mod record;
 pub mod redis;
 
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
+pub use self::notes::Asked;
 pub use self::outbox::{Begun, Claim, Lane, OutboxCounts, Pause, Queue, Settled, Settlement};
 
 use async_trait::async_trait;
@@ -23,8 +25,8 @@ use futures_util::future::join_all;
 use thiserror::Error;
 
 use crate::domain::{
-    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order,
-    OrderId, Person, PurchaseMark, Receipt, ShopId, StateName, Tally, TallyKey,
+    Applied, Attribution, Cart, CartId, Census, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note,
+    NoteKey, Order, OrderId, Receipt, ShopId, StateName, Tally, TallyKey,
 };
 
 /// The most a single claim, or a single look for due carts, may take.
@@ -226,31 +228,37 @@ pub trait Store: Send + Sync + 'static {
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>>;
     async fn commit_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed>;
 
-    /// Notes that this cart belongs to these identifiers (idempotent), and gives what they are known for.
+    /// Notes that this cart belongs to these identifiers (idempotent), and gives what they are known for, in one step for
+    /// each of them.
     async fn enroll(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person>;
-    /// What these identifiers are known for, as of `now`.
-    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person>;
-    /// [`Store::person`] of several, in their order.
-    async fn person_all(&self, asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Vec<StoreResult<Person>> {
-        join_all(asked.iter().map(|(shop, hashes)| self.person(shop, hashes, now))).await
-    }
-    /// Leaves a purchase on each identifier; replaces an earlier mark of the same order, but never a paid one by one on
-    /// its way.
-    async fn mark(
+    ) -> StoreResult<Vec<Note>>;
+    /// What these hashes are known for, as of `now`. A note that lies on several may come several times.
+    async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>>;
+    /// Leaves a note on each hash, at most a hundred on one: [`Note::replaces`] says which of two with one key stays.
+    /// Gives what they are known for then, in one step for each of them.
+    async fn note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()>;
-    /// Takes the marks of an order off again, unless it was paid.
-    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()>;
+        now: Moment,
+    ) -> StoreResult<Vec<Note>>;
+    /// [`Store::notes`] or [`Store::note`] of several, in their order.
+    async fn notes_all(&self, asked: &[Asked<'_>], now: Moment) -> Vec<StoreResult<Vec<Note>>> {
+        let each = asked.iter().map(async |asked| match &asked.leave {
+            None => self.notes(asked.shop, &asked.hashes, now).await,
+            Some((note, until)) => self.note(asked.shop, &asked.hashes, note, *until, now).await,
+        });
+        join_all(each).await
+    }
+    /// Takes a note off each hash, if [`Note::is_removable`].
+    async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()>;
     /// The carts enrolled under these identifiers, each once, at most 200.
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>>;
 
@@ -330,7 +338,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can be relied on now.
     async fn check(&self) -> StoreResult<Health>;
-    /// Deletes what has expired and is not removed by the backend itself: old answers, marks, ended deliveries.
+    /// Deletes what has expired and is not removed by the backend itself: old answers, notes, ended deliveries.
     async fn sweep(&self, now: Moment) -> StoreResult<u64>;
     /// Everything acknowledged is on disk when this returns.
     async fn flush(&self) -> StoreResult<()>;

@@ -6,11 +6,11 @@ mod memory;
 use cartwake::api::noise;
 use cartwake::domain::{
     Attribution, CartId, Covers, Currency, EndpointName, EventSet, Minor, Moment, Order, OrderId, OrderKind,
-    OrderStatus, Person, ProductId, Program, PurchaseMark, ShopId, Subscription, decide, on_wake,
+    Note, OrderStatus, Person, ProductId, Program, PurchaseMark, ShopId, Subscription, decide, on_wake,
 };
 use cartwake::store::record::{
-    cart_payload, decode_answered, decode_cart, decode_delivery, decode_marks, decode_order, delivery_payload,
-    encode_answered, encode_cart, encode_delivery, encode_marks, encode_order,
+    cart_payload, decode_answered, decode_cart, decode_delivery, decode_note, decode_order, delivery_payload,
+    encode_answered, encode_cart, encode_delivery, encode_note, encode_order,
 };
 use cartwake::store::{Answer, Answered};
 use libfuzzer_sys::fuzz_target;
@@ -56,7 +56,7 @@ fn seed() {
     let records = [
         vec![(0, encode_cart(&cart)), (0, [vec![1, 0], cart_payload(&cart)].concat())],
         idle.cart.iter().map(|cart| (0, [vec![1, 0], cart_payload(cart)].concat())).collect(),
-        vec![(1, encode_order(&order)), (3, encode_answered(&answered)), (4, encode_marks(&[mark]))],
+        vec![(1, encode_order(&order)), (3, encode_answered(&answered)), (4, encode_note(&Note::Purchase(mark)))],
         idle.outbox.iter().map(|delivery| (2, [vec![1, 0], delivery_payload(delivery)].concat())).collect(),
     ];
     for (place, (kind, record)) in records.into_iter().flatten().enumerate() {
@@ -93,8 +93,8 @@ fn read(data: &[u8]) {
             }
         }
         _ => {
-            if let Ok(marks) = decode_marks(bytes) {
-                assert_eq!(decode_marks(&encode_marks(&marks)).expect("our own record"), marks);
+            if let Ok(note) = decode_note(bytes) {
+                assert_eq!(decode_note(&encode_note(&note)).expect("our own record"), note);
             }
         }
     }

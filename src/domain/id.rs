@@ -81,6 +81,14 @@ text_id!(
     StepName, 32, "a-z 0-9 - _", is_slug
 );
 text_id!(
+    /// An experiment of a program. From the configuration only, so it is safe as a metric label.
+    ExperimentName, 32, "a-z 0-9 - _", is_slug
+);
+text_id!(
+    /// An arm of an experiment. From the configuration only, so it is safe as a metric label.
+    ArmName, 32, "a-z 0-9 - _", is_slug
+);
+text_id!(
     /// A cart, named by the storefront. No `@` and no space, so that no mail address can hide in it.
     CartId, 128, "A-Z a-z 0-9 - _ . ~ : =", is_token
 );

@@ -1,14 +1,16 @@
 //! Who is in front of a cart, without saying so: identifiers, their hashes, and what was bought under them.
 //!
 //! Indexes hold only keyed hashes of identifiers; the key belongs to the store and the hashing to the engine. A purchase
-//! leaves a mark on each identifier of the buyer, and a mark is what stops a reminder at the last moment.
+//! leaves a mark on each identifier of the buyer, and a mark is what stops a reminder at the last moment; so does an
+//! opt-out. Read next: `domain/note.rs`, for what is remembered and how.
 
 use std::collections::BTreeSet;
 
 use super::cart::Cart;
-use super::content::{PersonalText, Shopper};
+use super::content::{Channel, PersonalText, Shopper};
 use super::id::{OrderId, ProductId};
 use super::names::named;
+use super::note::{Exposure, Note, OptOut, Reminded, ReminderId};
 use super::time::Moment;
 
 named! {
@@ -98,17 +100,74 @@ impl PurchaseMark {
     }
 }
 
-/// What the shopper's identifiers are known for in this shop.
+/// What the shopper's identifiers are known for in this shop: the union of their notes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
     pub marks: Vec<PurchaseMark>,
+    pub opt_outs: Vec<OptOut>,
+    /// Each reminder once.
+    pub reminded: Vec<Reminded>,
+    /// Each experiment once.
+    pub exposures: Vec<Exposure>,
+    /// With which reminders an incentive went out.
+    pub granted: Vec<(ReminderId, Moment)>,
+    /// Further identifiers of the same person.
+    pub links: BTreeSet<IdentifierHash>,
 }
 
 impl Person {
     /// Nobody known.
     #[must_use]
-    pub const fn nobody() -> Self {
-        Self { marks: Vec::new() }
+    pub fn nobody() -> Self {
+        Self::default()
+    }
+
+    /// Adds what is known under one more identifier. Of two notes about one thing the one stays that would have stayed
+    /// under one identifier; of two exposures to one experiment the earlier.
+    pub fn learn(&mut self, note: Note) {
+        match note {
+            Note::Purchase(mark) => match self.marks.iter_mut().find(|known| known.order == mark.order) {
+                // One identifier may have heard of the payment before another.
+                Some(known) if mark.paid && !known.paid => *known = mark,
+                Some(_) => {}
+                None => self.marks.push(mark),
+            },
+            Note::OptedOut(opt_out) => {
+                if !self.opt_outs.iter().any(|known| known.channel == opt_out.channel) {
+                    self.opt_outs.push(opt_out);
+                }
+            }
+            Note::Reminded(reminded) => {
+                match self.reminded.iter_mut().find(|known| known.reminder == reminded.reminder) {
+                    Some(known) if reminded.at > known.at => *known = reminded,
+                    Some(_) => {}
+                    None => self.reminded.push(reminded),
+                }
+            }
+            Note::Exposed(exposure) => {
+                match self.exposures.iter_mut().find(|known| known.experiment == exposure.experiment) {
+                    Some(known) if (exposure.at, &exposure.cart) < (known.at, &known.cart) => *known = exposure,
+                    Some(_) => {}
+                    None => self.exposures.push(exposure),
+                }
+            }
+            Note::Granted { reminder, at } => {
+                if !self.granted.iter().any(|(known, _)| *known == reminder) {
+                    self.granted.push((reminder, at));
+                }
+            }
+            Note::Linked(hash) => {
+                self.links.insert(hash);
+            }
+            // Of products and codes, not of people.
+            Note::Stock(_) | Note::Reserved(_) => {}
+        }
+    }
+
+    /// Whether the person wants no reminders on this channel.
+    #[must_use]
+    pub fn opted_out_of(&self, channel: Channel) -> bool {
+        self.opt_outs.iter().any(|opt_out| opt_out.channel.is_none_or(|of| of == channel))
     }
 
     /// The purchase that settles this cart, a paid one before one on its way.
@@ -124,9 +183,33 @@ impl Person {
     }
 }
 
+impl FromIterator<Note> for Person {
+    fn from_iter<I: IntoIterator<Item = Note>>(notes: I) -> Self {
+        let mut person = Self::nobody();
+        notes.into_iter().for_each(|note| person.learn(note));
+        person.marks.sort_by(|a, b| (a.placed_at, &a.order).cmp(&(b.placed_at, &b.order)));
+        person
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payment_known_under_one_identifier_is_known_of_the_person() {
+        let order = OrderId::parse("o-1").expect("a literal id");
+        let mark = |paid| PurchaseMark {
+            order: order.clone(),
+            placed_at: Moment::from_millis(5),
+            covers: Covers::Everything,
+            paid,
+        };
+        for (first, second) in [(true, false), (false, true), (true, true)] {
+            let person: Person = [Note::Purchase(mark(first)), Note::Purchase(mark(second))].into_iter().collect();
+            assert_eq!(person.marks, [mark(true)]);
+        }
+    }
 
     #[test]
     fn spellings_of_one_identifier_become_one() {

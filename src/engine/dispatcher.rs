@@ -13,7 +13,7 @@ use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
 use crate::domain::{self, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
-use crate::store::{BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreError, StoreResult};
+use crate::store::{Asked, BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreError, StoreResult};
 use crate::webhook::{Message, payload};
 
 /// How much longer a send's lease is than its deadline: time to settle.
@@ -233,11 +233,8 @@ impl Dispatcher {
             }
             _ => Vec::new(),
         };
-        let asked: Vec<_> = begun.iter().map(|begun| (&begun.claim.lane.shop, hashes(begun))).collect();
-        if asked.iter().all(|(_, hashes)| hashes.is_empty()) {
-            return asked.iter().map(|_| Ok(Person::nobody())).collect();
-        }
-        self.engine.store.person_all(&asked, now).await
+        let asked: Vec<_> = begun.iter().map(|begun| Asked::look(&begun.claim.lane.shop, hashes(begun))).collect();
+        self.engine.persons(&asked, now).await
     }
 
     fn vet(&self, begun: Begun, endpoint: Option<&Arc<EndpointPolicy>>, person: &Person, now: Moment) -> Vetted {

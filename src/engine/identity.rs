@@ -22,7 +22,8 @@ impl Identity {
         Identifier::of(shopper).iter().map(|identifier| self.hash(shop, identifier)).collect()
     }
 
-    fn hash(&self, shop: &ShopId, identifier: &Identifier) -> IdentifierHash {
+    /// The hash of an identifier, within this shop.
+    pub fn hash(&self, shop: &ShopId, identifier: &Identifier) -> IdentifierHash {
         let mut mac = self.keyed.clone();
         for part in [shop.as_str(), identifier.kind.as_str(), identifier.text.reveal()] {
             mac.update(&(part.len() as u64).to_be_bytes());

@@ -17,8 +17,7 @@ use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
 use crate::clock::Clock;
 use crate::domain::{
-    self, Cart, CartId, Decision, EventKey, Fact, IdentifierHash, Input, Moment, Person, Receipt, Refusal, ShopId,
-    Shopper, What,
+    self, Cart, CartId, Decision, EventKey, Fact, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper, What,
 };
 use crate::metrics::Metrics;
 use crate::store::{
@@ -292,7 +291,7 @@ impl Engine {
             new.retain(|hash| !old.contains(hash));
             if !new.is_empty() {
                 let until = now.plus(policy.program.retention.converted);
-                return self.store.enroll(shop, &new, id, until).await;
+                return self.introduce((shop, id), &shopper, &new, (now, until)).await;
             }
         }
         match record {
@@ -303,8 +302,8 @@ impl Engine {
 
     /// What this cart's identifiers are known for.
     pub(super) async fn person_of(&self, shop: &ShopId, cart: &Cart, now: Moment) -> StoreResult<Person> {
-        let hashes: Vec<IdentifierHash> = self.identity.hashes(shop, &cart.content.shopper);
-        if hashes.is_empty() { Ok(Person::nobody()) } else { self.store.person(shop, &hashes, now).await }
+        let hashes = self.identity.hashes(shop, &cart.content.shopper);
+        Ok(self.person_behind(shop, &hashes, now).await?.0)
     }
 
     pub(super) fn shop(&self, shop: &ShopId) -> Result<Arc<ShopPolicy>, WriteError> {

@@ -8,13 +8,13 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use crate::domain::{
-    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
-    ShopId, StateName, TallyKey,
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
+    StateName, TallyKey,
 };
 use crate::metrics::Metrics;
 use crate::store::{
-    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
-    Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
+    Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
 };
 
 /// A store whose calls are measured.
@@ -91,10 +91,10 @@ observe! {
     in_flight_until(shop: &ShopId, id: &CartId, now: Moment) -> Option<Moment>;
     load_order(shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> Loaded<Order>;
     commit_order(commit: OrderCommit<'_>) -> Committed;
-    enroll(shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> Person;
-    person(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Person;
-    mark(shop: &ShopId, hashes: &[IdentifierHash], mark: &PurchaseMark, until: Moment) -> ();
-    unmark(shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> ();
+    enroll(shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> Vec<Note>;
+    notes(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<Note>;
+    note(shop: &ShopId, hashes: &[IdentifierHash], note: &Note, until: Moment, now: Moment) -> Vec<Note>;
+    unnote(shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> ();
     carts_of(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<CartId>;
     due_carts(now: Moment, limit: usize) -> Vec<(ShopId, CartId)>;
     next_wake() -> Option<Moment>;
@@ -127,7 +127,7 @@ observe! {
     --
     load_all(carts: &[(ShopId, CartId)]) -> Loaded<Cart>;
     commit_all(commits: Vec<Commit<'_>>) -> Committed;
-    person_all(asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Person;
+    notes_all(asked: &[Asked<'_>], now: Moment) -> Vec<Note>;
     begin_all(claims: &[Claim], now: Moment, until: Moment) -> Option<Begun>;
     settle_all(settlements: Vec<Settlement<'_>>) -> Settled;
 }

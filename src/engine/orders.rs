@@ -16,8 +16,8 @@ use tracing::warn;
 
 use super::inbox::{Engine, Once, WriteError, keep_answer, replay_order};
 use crate::domain::{
-    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Order, OrderNews, OrderStatus, ShopId,
-    State, What,
+    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews,
+    OrderStatus, Person, ShopId, State, What,
 };
 use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Version};
 
@@ -71,8 +71,7 @@ impl Engine {
                 // An order is placed once; later news of it that does not say when must not move it.
                 news.placed_at = order.placed_at;
             }
-            let hashes = self.buyer(shop, &news, prior.as_ref()).await?;
-            let person = self.store.person(shop, &hashes, self.clock.now()).await?;
+            let (person, hashes) = self.buyer(shop, &news, prior.as_ref()).await?;
             self.remember(shop, &news, &hashes, policy.program.retention.converted).await?;
             let mut closed = self.close_carts(shop, &news, prior.as_ref(), &hashes).await?;
             let in_flight = self.wait_out(shop, &closed).await?;
@@ -99,15 +98,15 @@ impl Engine {
         Err(WriteError::Busy)
     }
 
-    /// Every identifier the buyer is known by: those of the order, of the carts it names or touched before, and of the
-    /// carts that share one of these. One step further than the order itself says, and no more: beyond it, people who
-    /// share a telephone would become one.
+    /// Who the buyer is, and every identifier they are known by: those of the order, of the carts it names or touched
+    /// before, of the carts that share one of these, and those linked to any of them. One step further by carts than the
+    /// order itself says, and no more: beyond it, people who share a telephone would become one.
     async fn buyer(
         &self,
         shop: &ShopId,
         news: &OrderNews,
         prior: Option<&Order>,
-    ) -> Result<Vec<IdentifierHash>, WriteError> {
+    ) -> Result<(Person, Vec<IdentifierHash>), WriteError> {
         let mut hashes: BTreeSet<_> = self.identity.hashes(shop, &news.shopper).into_iter().collect();
         let mut seen: BTreeSet<CartId> = news.cart.iter().cloned().collect();
         seen.extend(prior.iter().flat_map(|order| order.carts.iter().cloned()));
@@ -122,7 +121,8 @@ impl Engine {
                 }
             }
         }
-        Ok(hashes.into_iter().collect())
+        let hashes: Vec<_> = hashes.into_iter().collect();
+        Ok(self.person_behind(shop, &hashes, self.clock.now()).await?)
     }
 
     async fn hashes_of(&self, shop: &ShopId, cart: &CartId) -> Result<Vec<IdentifierHash>, WriteError> {
@@ -140,10 +140,11 @@ impl Engine {
         if hashes.is_empty() {
             return Ok(());
         }
+        let now = self.clock.now();
         if let Some(mark) = news.mark() {
-            self.store.mark(shop, hashes, &mark, self.clock.now().plus(span)).await?;
+            self.store.note(shop, hashes, &Note::Purchase(mark), now.plus(span), now).await?;
         } else if news.status == OrderStatus::Failed {
-            self.store.unmark(shop, hashes, &news.id).await?;
+            self.store.unnote(shop, hashes, &NoteKey::purchase(&news.id)).await?;
         }
         Ok(())
     }

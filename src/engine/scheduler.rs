@@ -10,7 +10,7 @@ use tracing::error;
 use super::inbox::Engine;
 use super::policies::ShopPolicy;
 use crate::domain::{self, Cart, CartId, Census, Decision, IdentifierHash, Moment, Person, ShopId, State, Tally};
-use crate::store::{Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
+use crate::store::{Asked, Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
 
 /// When a cart that cannot be decided on is looked at again.
 const SET_ASIDE: Duration = Duration::from_secs(600);
@@ -70,8 +70,8 @@ impl Scheduler {
         for ((shop, id), loaded) in due.iter().zip(engine.store.load_all(due).await) {
             sleepers.extend(self.sleeper(shop, id, loaded, now).await?);
         }
-        let asked: Vec<_> = sleepers.iter().map(|sleeper| (sleeper.shop, self.identifiers(sleeper))).collect();
-        let persons = engine.store.person_all(&asked, now).await;
+        let asked: Vec<_> = sleepers.iter().map(|s| Asked::look(s.shop, self.identifiers(s))).collect();
+        let persons = engine.persons(&asked, now).await;
         let mut deeds = Vec::with_capacity(sleepers.len());
         for (sleeper, person) in sleepers.into_iter().zip(persons) {
             match person {

@@ -37,8 +37,8 @@ use super::{
     OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult, Stored, record,
 };
 use crate::domain::{
-    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
-    ShopId, StateName, TallyKey,
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
+    StateName, TallyKey,
 };
 
 pub use self::upkeep::copy;
@@ -127,39 +127,50 @@ impl Store for EmbeddedStore {
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person> {
+    ) -> StoreResult<Vec<Note>> {
         if hashes.is_empty() {
-            return Ok(Person::nobody());
+            return Ok(Vec::new());
         }
         let (hashes, cart) = (Hashes::of(shop, hashes), cart.clone());
         let work = move |db: &rusqlite::Connection| {
             // What is known is read first: it may turn out unreadable, and then nothing is written.
-            let person = hashes.person(db, Moment::from_millis(i64::MIN))?;
+            let notes = hashes.notes(db, Moment::from_millis(i64::MIN))?;
             hashes.enroll(db, &cart, until)?;
-            Ok(person)
+            Ok(notes)
         };
         self.writer.run(work).await
     }
 
-    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
+    async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>> {
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
         let hashes = Hashes::of(shop, hashes);
-        self.lookups.run(move |db| hashes.person(db, now)).await
+        self.lookups.run(move |db| hashes.notes(db, now)).await
     }
 
-    async fn mark(
+    async fn note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()> {
-        let (hashes, mark) = (Hashes::of(shop, hashes), mark.clone());
-        self.writer.run(move |db| hashes.mark(db, &mark, until)).await
+        now: Moment,
+    ) -> StoreResult<Vec<Note>> {
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (hashes, note) = (Hashes::of(shop, hashes), note.clone());
+        let work = move |db: &rusqlite::Connection| {
+            hashes.note(db, &note, until, now)?;
+            hashes.notes(db, now)
+        };
+        self.writer.run(work).await
     }
 
-    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
-        let (hashes, order) = (Hashes::of(shop, hashes), order.clone());
-        self.writer.run(move |db| hashes.unmark(db, &order)).await
+    async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()> {
+        let (hashes, key) = (Hashes::of(shop, hashes), key.clone());
+        self.writer.run(move |db| hashes.unnote(db, &key)).await
     }
 
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>> {

@@ -14,6 +14,7 @@ mod cart;
 mod code;
 mod content;
 mod delivery;
+mod note;
 mod order;
 mod packing;
 mod signal;
@@ -25,10 +26,10 @@ use serde::{Deserialize, Serialize};
 use answer::AnsweredRecord;
 use cart::CartRecord;
 use delivery::DeliveryRecord;
-use order::{MarksRecord, OrderRecord};
+use order::OrderRecord;
 
 use super::{Answered, StoreError, StoreResult};
-use crate::domain::{Cart, CartId, Delivery, Order, OrderId, PurchaseMark, ShopId};
+use crate::domain::{Cart, CartId, Delivery, Note, Order, OrderId, ShopId};
 
 const FORMAT: u8 = 1;
 
@@ -105,18 +106,19 @@ pub fn decode_answered(bytes: &[u8]) -> StoreResult<Answered> {
     answered.ok_or(StoreError::Corrupt { what: "answer" })
 }
 
-/// The purchases left on an identifier.
+/// A note, complete.
 #[must_use]
-pub fn encode_marks(marks: &[PurchaseMark]) -> Vec<u8> {
-    packing::plain(FORMAT, &payload(&MarksRecord::of(marks)))
+pub fn encode_note(note: &Note) -> Vec<u8> {
+    packing::plain(FORMAT, &note::note_payload(note))
 }
 
 /// # Errors
-/// [`StoreError::Corrupt`] when these are not the bytes of purchase marks.
-pub fn decode_marks(bytes: &[u8]) -> StoreResult<Vec<PurchaseMark>> {
+/// [`StoreError::Newer`] when a later version wrote it, [`StoreError::Corrupt`] when these are not the bytes of a note.
+pub fn decode_note(bytes: &[u8]) -> StoreResult<Note> {
     let payload = packing::unpack(FORMAT, bytes);
-    let marks = payload.as_deref().and_then(read).and_then(MarksRecord::into_marks);
-    marks.ok_or(StoreError::Corrupt { what: "purchase mark" })
+    let is_newer = payload.as_deref().is_some_and(note::is_newer);
+    let note = payload.as_deref().and_then(note::into_note);
+    note.ok_or(if is_newer { StoreError::Newer { what: "note" } } else { StoreError::Corrupt { what: "note" } })
 }
 
 /// The payload of a cart before compression: what a dictionary is trained on.

@@ -1,7 +1,7 @@
 //! The store for more than one machine: Redis 7 or Valkey, one atomic script for each transition.
 //!
-//! A cart, its wake, deliveries, answers and counts lie in one of S shards and share its tag (`redis/keys.rs`); purchase
-//! marks and enrolments lie in the shard of their identifier, and what touches both is a sequence of idempotent writes.
+//! A cart, its wake, deliveries, answers and counts lie in one of S shards and share its tag (`redis/keys.rs`); notes
+//! and enrolments lie in the shard of their identifier, and what touches both is a sequence of idempotent writes.
 //! Every moment comes from the caller. Expirations only tidy up, with slack, and count from the caller's `now`: no moment
 //! of the core's depends on the clock of Redis, and nothing listens for an `expired` event.
 //!
@@ -36,12 +36,12 @@ pub use self::address::Address;
 use self::connection::Connections;
 use self::keys::Shards;
 use super::{
-    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
-    Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
+    Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 use crate::domain::{
-    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
-    ShopId, StateName, TallyKey,
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
+    StateName, TallyKey,
 };
 
 /// Nothing lives longer in Redis without being written again.
@@ -175,32 +175,34 @@ impl Store for RedisStore {
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person> {
+    ) -> StoreResult<Vec<Note>> {
         self.enroll_cart(shop, hashes, cart, until).await
     }
 
-    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
+    async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>> {
         self.saw(now);
-        self.marks_of(shop, hashes, now).await
+        self.notes_on(shop, hashes, now).await
     }
 
-    async fn person_all(&self, asked: &[(&ShopId, Vec<IdentifierHash>)], now: Moment) -> Vec<StoreResult<Person>> {
-        self.saw(now);
-        self.marks_of_all(asked, now).await
-    }
-
-    async fn mark(
+    async fn note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()> {
-        self.leave_mark(shop, hashes, mark, until).await
+        now: Moment,
+    ) -> StoreResult<Vec<Note>> {
+        self.saw(now);
+        self.leave_note(shop, hashes, note, until, now).await
     }
 
-    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
-        self.take_mark_off(shop, hashes, order).await
+    async fn notes_all(&self, asked: &[Asked<'_>], now: Moment) -> Vec<StoreResult<Vec<Note>>> {
+        self.saw(now);
+        self.notes_of_all(asked, now).await
+    }
+
+    async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()> {
+        self.take_note_off(shop, hashes, key).await
     }
 
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>> {

@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cartwake::domain::{
-    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
-    ShopId, StateName, TallyKey,
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
+    StateName, TallyKey,
 };
 use cartwake::store::{
     Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded,
@@ -58,7 +58,7 @@ pub struct Book {
     pub orders: BTreeMap<(ShopId, OrderId), Stored<Order>>,
     pub answers: BTreeMap<(ShopId, About, EventKey), (Answered, Moment)>,
     pub enrolled: BTreeMap<(ShopId, IdentifierHash), BTreeMap<CartId, Moment>>,
-    pub marks: BTreeMap<(ShopId, IdentifierHash), BTreeMap<OrderId, (PurchaseMark, Moment)>>,
+    pub notes: BTreeMap<(ShopId, IdentifierHash), BTreeMap<NoteKey, (Note, Moment)>>,
     pub deliveries: BTreeMap<DeliveryId, DeliveryRow>,
     pub lanes: BTreeSet<Lane>,
     /// Sends that began and were not settled.
@@ -122,30 +122,33 @@ impl Store for MemoryStore {
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person> {
+    ) -> StoreResult<Vec<Note>> {
         Ok(self.with(|book| {
             book.enroll(shop, hashes, cart, until);
-            book.person(shop, hashes, Moment::from_millis(i64::MIN))
+            book.notes(shop, hashes, Moment::from_millis(i64::MIN))
         }))
     }
 
-    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
-        Ok(self.with(|book| book.person(shop, hashes, now)))
+    async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>> {
+        Ok(self.with(|book| book.notes(shop, hashes, now)))
     }
 
-    async fn mark(
+    async fn note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()> {
-        self.with(|book| book.mark(shop, hashes, mark, until));
-        Ok(())
+        now: Moment,
+    ) -> StoreResult<Vec<Note>> {
+        Ok(self.with(|book| {
+            book.note(shop, hashes, note, until, now);
+            book.notes(shop, hashes, now)
+        }))
     }
 
-    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
-        self.with(|book| book.unmark(shop, hashes, order));
+    async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()> {
+        self.with(|book| book.unnote(shop, hashes, key));
         Ok(())
     }
 

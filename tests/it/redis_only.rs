@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cartwake::domain::{Cart, Census, Delivery, Moment, State, StateName, Status, Tally, TallyKey, Why};
+use cartwake::domain::{Cart, Census, Delivery, Moment, Note, State, StateName, Status, Tally, TallyKey, Why};
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use cartwake::store::{
     Answer, Answered, Commit, Committed, Keep, Lane, OrderCommit, Pause, Settled, Settlement, Store, StoreError,
@@ -174,7 +174,8 @@ async fn a_full_redis_refuses_new_carts_and_nothing_else() {
     assert!(matches!(store.commit(update(Some(&one), Some(&keep))).await, Err(StoreError::Full)));
 
     store.enroll(&shop(), &[hash(1)], &one.id, at(1000)).await.expect_err("an enrolment takes memory");
-    store.mark(&shop(), &[hash(1)], &mark("o-1", at(1)), at(1000)).await.expect("an order must not fail");
+    let purchase = Note::Purchase(mark("o-1", at(1)));
+    store.note(&shop(), &[hash(1)], &purchase, at(1000), at(2)).await.expect("an order must not fail");
     let bought = order("o-1");
     let commit = OrderCommit { order: &bought, expected: Version::ABSENT, tallies: &[], keep: Some(&keep), now: at(2) };
     assert_eq!(store.commit_order(commit).await.expect("reachable"), Committed::Done { in_flight_until: None });
@@ -305,10 +306,11 @@ async fn use_all_of_it(store: &RedisStore) {
     let (id, hashes) = (cart("c-1").id, [hash(1), hash(2), hash(3)]);
     let far: Moment = at(1_000_000);
     store.enroll(&shop(), &hashes, &id, far).await.expect("allowed");
-    store.mark(&shop(), &hashes, &mark("o-1", at(1)), far).await.expect("allowed");
-    assert_eq!(store.person(&shop(), &hashes, at(2)).await.expect("allowed").marks.len(), 1);
+    let purchase = Note::Purchase(mark("o-1", at(1)));
+    assert_eq!(store.note(&shop(), &hashes, &purchase, far, at(2)).await.expect("allowed").len(), 3);
+    assert_eq!(store.notes(&shop(), &hashes, at(2)).await.expect("allowed").len(), 3);
     assert_eq!(store.carts_of(&shop(), &hashes, at(2)).await.expect("allowed"), std::slice::from_ref(&id));
-    store.unmark(&shop(), &hashes, &order("o-1").id).await.expect("allowed");
+    store.unnote(&shop(), &hashes, &purchase.key()).await.expect("allowed");
     let bought = order("o-1");
     let answered = Answered { fingerprint: 1, answer: Answer::Cart(receipt(&cart("c-1"))) };
     let keep = Keep { key: key("k"), answered, until: at(100) };

@@ -226,7 +226,7 @@ on_every_store! {
             nobody_is_known_for_anything,
             a_mark_is_read_under_each_identifier,
             a_later_mark_of_an_order_replaces_the_earlier,
-            unmark_takes_off_one_order_only,
+            unnote_takes_off_one_order_only,
             late_news_does_not_undo_a_payment,
             a_mark_is_not_read_when_its_time_is_over,
             enrolling_gives_what_the_identifiers_are_known_for,
@@ -236,7 +236,13 @@ on_every_store! {
             an_enrolment_is_not_read_when_its_time_is_over,
             a_later_enrolment_prolongs_an_earlier,
             people_of_two_shops_are_strangers,
-            a_sweep_leaves_what_is_still_known;
+            a_sweep_leaves_what_is_still_known,
+            every_kind_of_note_reads_back_as_written,
+            the_first_arm_and_the_first_owner_of_a_code_stay,
+            older_news_of_stock_never_replaces_newer,
+            an_opt_out_is_taken_off_by_its_channel,
+            of_too_many_notes_the_one_that_ends_first_makes_room,
+            of_two_who_note_and_look_at_once_one_sees_the_other;
         orders:
             an_order_reads_back_as_written,
             every_status_and_kind_of_an_order_is_kept,

@@ -1,16 +1,18 @@
-//! What is known under the hashes of a shopper's identifiers: the purchases, and the carts.
+//! What is known under hashes: notes, and carts.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::schema::limit_of;
-use crate::domain::{CartId, IdentifierHash, Moment, OrderId, Person, PurchaseMark, ShopId};
+use crate::domain::{CartId, IdentifierHash, Moment, Note, NoteKey, ShopId};
 use crate::store::{StoreError, record};
 
 /// The most carts that one look gives.
 const CARTS_MAX: usize = 200;
+/// Notes on one hash: the one that ends first makes room.
+const NOTES_MAX: usize = 100;
 
-/// A cart's identifiers in a shop.
+/// Hashes in a shop.
 pub struct Hashes {
     shop: ShopId,
     hashes: Vec<IdentifierHash>,
@@ -33,55 +35,62 @@ impl Hashes {
         Ok(())
     }
 
-    /// The purchases under any of them, each once.
-    pub fn person(&self, db: &Connection, now: Moment) -> Result<Person, Fault> {
+    /// The notes on any of them.
+    pub fn notes(&self, db: &Connection, now: Moment) -> Result<Vec<Note>, Fault> {
         let mut statement =
-            db.prepare_cached("SELECT record FROM marks WHERE shop = ? AND hash = ? AND until > ? ORDER BY order_id")?;
-        let mut person = Person::nobody();
+            db.prepare_cached("SELECT record FROM notes WHERE shop = ? AND hash = ? AND until > ? ORDER BY key")?;
+        let mut notes = Vec::new();
         for hash in &self.hashes {
             let mut rows = statement.query(params![self.shop.as_str(), hash.0, now.millis()])?;
             while let Some(row) = rows.next()? {
-                for mark in record::decode_marks(&row.get::<_, Vec<u8>>(0)?)? {
-                    if !person.marks.contains(&mark) {
-                        person.marks.push(mark);
-                    }
-                }
+                notes.push(record::decode_note(&row.get::<_, Vec<u8>>(0)?)?);
             }
         }
-        Ok(person)
+        Ok(notes)
     }
 
-    /// Leaves a purchase on each, where it is not known to be paid already.
-    pub fn mark(&self, db: &Connection, mark: &PurchaseMark, until: Moment) -> Result<(), Fault> {
-        let bytes = record::encode_marks(std::slice::from_ref(mark));
-        let mut leave = db.prepare_cached("REPLACE INTO marks VALUES (?, ?, ?, ?, ?)")?;
+    /// Leaves a note on each, where the one that is there gives way.
+    pub fn note(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<(), Fault> {
+        let (key, bytes) = (note.key(), record::encode_note(note));
+        let mut leave = db.prepare_cached("REPLACE INTO notes VALUES (?, ?, ?, ?, ?)")?;
+        let mut count = db.prepare_cached("SELECT count(*) FROM notes WHERE shop = ? AND hash = ?")?;
+        let mut make_room = db.prepare_cached(
+            "DELETE FROM notes WHERE shop = ?1 AND hash = ?2 AND key IN
+                (SELECT key FROM notes WHERE shop = ?1 AND hash = ?2 ORDER BY until LIMIT ?3)",
+        )?;
         for hash in &self.hashes {
-            if !mark.paid && self.is_paid(db, hash, &mark.order)? {
+            let known = self.known(db, hash, &key)?;
+            if known.is_some_and(|(known, ends_at)| ends_at > now && !note.replaces(&known)) {
                 continue;
             }
-            leave.execute(params![self.shop.as_str(), hash.0, mark.order.as_str(), until.millis(), bytes])?;
-        }
-        Ok(())
-    }
-
-    /// Takes the purchase of this order off each, unless it was paid.
-    pub fn unmark(&self, db: &Connection, order: &OrderId) -> Result<(), Fault> {
-        let mut take = db.prepare_cached("DELETE FROM marks WHERE shop = ? AND hash = ? AND order_id = ?")?;
-        for hash in &self.hashes {
-            if !self.is_paid(db, hash, order)? {
-                take.execute(params![self.shop.as_str(), hash.0, order.as_str()])?;
+            let shop = self.shop.as_str();
+            leave.execute(params![shop, hash.0, key.as_str(), until.millis(), bytes])?;
+            let over = count.query_row(params![shop, hash.0], |row| row.get::<_, i64>(0))? - limit_of(NOTES_MAX);
+            if over > 0 {
+                make_room.execute(params![shop, hash.0, over])?;
             }
         }
         Ok(())
     }
 
-    fn is_paid(&self, db: &Connection, hash: &IdentifierHash, order: &OrderId) -> Result<bool, Fault> {
-        let known: Option<Vec<u8>> = db
-            .prepare_cached("SELECT record FROM marks WHERE shop = ? AND hash = ? AND order_id = ?")?
-            .query_row(params![self.shop.as_str(), hash.0, order.as_str()], |row| row.get(0))
+    /// Takes a note off each, where it may be.
+    pub fn unnote(&self, db: &Connection, key: &NoteKey) -> Result<(), Fault> {
+        let mut take = db.prepare_cached("DELETE FROM notes WHERE shop = ? AND hash = ? AND key = ?")?;
+        for hash in &self.hashes {
+            if self.known(db, hash, key)?.is_some_and(|(known, _)| known.is_removable()) {
+                take.execute(params![self.shop.as_str(), hash.0, key.as_str()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, db: &Connection, hash: &IdentifierHash, key: &NoteKey) -> Result<Option<(Note, Moment)>, Fault> {
+        let known: Option<(Vec<u8>, i64)> = db
+            .prepare_cached("SELECT record, until FROM notes WHERE shop = ? AND hash = ? AND key = ?")?
+            .query_row(params![self.shop.as_str(), hash.0, key.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let marks = known.map(|bytes| record::decode_marks(&bytes)).transpose()?.unwrap_or_default();
-        Ok(marks.iter().any(|mark| mark.paid))
+        let Some((bytes, until)) = known else { return Ok(None) };
+        Ok(Some((record::decode_note(&bytes)?, Moment::from_millis(until))))
     }
 
     /// The carts under any of them, each once.

@@ -13,7 +13,7 @@ use crate::domain::Moment;
 use crate::store::{StoreError, StoreResult};
 
 /// Raised with every change of the tables.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// What a store of schema 1 lacks.
 const SINCE_1: &str = "
@@ -21,6 +21,14 @@ ALTER TABLE deliveries ADD COLUMN is_repeat INTEGER NOT NULL DEFAULT 0;
 DROP INDEX deliveries_by_due;
 CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, is_repeat, due_at, is_leased, status) WHERE status = 0;
 CREATE TABLE failing (shop TEXT, endpoint TEXT, since INTEGER NOT NULL, PRIMARY KEY (shop, endpoint)) WITHOUT ROWID;
+";
+
+/// What a store of schema 2 lacks. A purchase is a note like any other, and its order is its key.
+const SINCE_2: &str = "
+DROP INDEX marks_by_end;
+ALTER TABLE marks RENAME TO notes;
+ALTER TABLE notes RENAME COLUMN order_id TO key;
+CREATE INDEX notes_by_end ON notes (until);
 ";
 
 /// How long a connection waits for an operator's own session on the file.
@@ -67,9 +75,9 @@ CREATE TABLE sends (shop TEXT, cart TEXT, delivery TEXT, until INTEGER NOT NULL,
 CREATE TABLE identifiers (shop TEXT, hash BLOB, cart TEXT, until INTEGER NOT NULL,
     PRIMARY KEY (shop, hash, cart)) WITHOUT ROWID;
 CREATE INDEX identifiers_by_end ON identifiers (until);
-CREATE TABLE marks (shop TEXT, hash BLOB, order_id TEXT, until INTEGER NOT NULL, record BLOB NOT NULL,
-    PRIMARY KEY (shop, hash, order_id)) WITHOUT ROWID;
-CREATE INDEX marks_by_end ON marks (until);
+CREATE TABLE notes (shop TEXT, hash BLOB, key TEXT, until INTEGER NOT NULL, record BLOB NOT NULL,
+    PRIMARY KEY (shop, hash, key)) WITHOUT ROWID;
+CREATE INDEX notes_by_end ON notes (until);
 
 CREATE TABLE tallies (shop TEXT, day INTEGER, key TEXT, value INTEGER NOT NULL,
     PRIMARY KEY (shop, day, key)) WITHOUT ROWID;
@@ -150,8 +158,11 @@ fn own(transaction: &Transaction<'_>, fresh_identity_key: [u8; 32]) -> Result<[u
         transaction.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| row.get(0)).optional()?;
     match schema {
         Some(SCHEMA) => {}
-        Some(1) => {
-            transaction.execute_batch(SINCE_1)?;
+        Some(older @ (1 | 2)) => {
+            if older == 1 {
+                transaction.execute_batch(SINCE_1)?;
+            }
+            transaction.execute_batch(SINCE_2)?;
             transaction.execute("UPDATE meta SET value = ? WHERE name = 'schema'", [SCHEMA])?;
         }
         Some(newer) if newer > SCHEMA => {

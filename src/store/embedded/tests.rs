@@ -9,7 +9,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::{Content, Currency, EndpointName, Event, EventKind, Stage, StageSet, State, Tally, TallyKey};
+use crate::domain::{
+    Content, Covers, Currency, EndpointName, Event, EventKind, PurchaseMark, Stage, StageSet, State, Tally, TallyKey,
+};
 use crate::store::Version;
 
 const KEY: [u8; 32] = [7; 32];
@@ -220,18 +222,29 @@ async fn a_store_of_a_later_version_is_refused_and_left_alone() {
     raise(99);
     let sentence = refusal(folder.path());
     assert!(sentence.contains("later version") && sentence.contains("99"), "{sentence}");
-    raise(2);
+    raise(3);
     open(folder.path(), 0);
 }
 
 #[tokio::test]
 async fn a_store_of_the_first_version_is_brought_up_to_date() {
     let folder = folder();
-    drop(open(folder.path(), 0));
+    let mark = Note::Purchase(PurchaseMark {
+        order: OrderId::parse("o-1").expect("an id"),
+        placed_at: at(5),
+        covers: Covers::Everything,
+        paid: true,
+    });
+    let hashes = [IdentifierHash([7; 16])];
+    let store = open(folder.path(), 0);
+    store.note(&shop(), &hashes, &mark, at(100), at(0)).await.expect("writable");
+    drop(store);
     let file = folder.path().join("cartwake.db");
     let db = Connection::open(&file).expect("it is there");
     db.execute_batch(
         "UPDATE meta SET value = 1 WHERE name = 'schema';
+         DROP INDEX notes_by_end; ALTER TABLE notes RENAME TO marks; ALTER TABLE marks RENAME COLUMN key TO order_id;
+         CREATE INDEX marks_by_end ON marks (until);
          DROP TABLE failing; DROP INDEX deliveries_by_due; ALTER TABLE deliveries DROP COLUMN is_repeat;
          CREATE INDEX deliveries_by_due ON deliveries (shop, endpoint, due_at, is_leased, status) WHERE status = 0;",
     )
@@ -239,6 +252,7 @@ async fn a_store_of_the_first_version_is_brought_up_to_date() {
     drop(db);
     let store = open(folder.path(), 0);
     assert_eq!(store.failing().await.expect("readable"), []);
+    assert_eq!(store.notes(&shop(), &hashes, at(1)).await.expect("readable"), [mark], "who bought is still known");
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ pub const SWEEP_MAX: usize = 500;
 const EXPIRED: &[&str] = &[
     "DELETE FROM answers WHERE (shop, about, id, key) IN
         (SELECT shop, about, id, key FROM answers WHERE until <= ? LIMIT ?)",
-    "DELETE FROM marks WHERE (shop, hash, order_id) IN
-        (SELECT shop, hash, order_id FROM marks WHERE until <= ? LIMIT ?)",
+    "DELETE FROM notes WHERE (shop, hash, key) IN
+        (SELECT shop, hash, key FROM notes WHERE until <= ? LIMIT ?)",
     "DELETE FROM identifiers WHERE (shop, hash, cart) IN
         (SELECT shop, hash, cart FROM identifiers WHERE until <= ? LIMIT ?)",
     "DELETE FROM sends WHERE (shop, cart, delivery) IN

@@ -310,7 +310,7 @@ pub fn answered() -> impl Strategy<Value = Answered> {
     (any::<u64>(), prop_oneof![cart, order]).prop_map(|(fingerprint, answer)| Answered { fingerprint, answer })
 }
 
-pub fn mark() -> impl Strategy<Value = PurchaseMark> {
+fn mark() -> impl Strategy<Value = PurchaseMark> {
     let covers = prop_oneof![Just(Covers::Everything), btree_set(product(), 0..4).prop_map(Covers::Products)];
     (order_id(), moment(), covers, any::<bool>()).prop_map(|(order, placed_at, covers, paid)| PurchaseMark {
         order,
@@ -318,4 +318,36 @@ pub fn mark() -> impl Strategy<Value = PurchaseMark> {
         covers,
         paid,
     })
+}
+
+pub fn note() -> impl Strategy<Value = Note> {
+    let channel = || select(Channel::ALL);
+    let reminder = || {
+        (cart_id(), any::<u32>(), any::<u32>()).prop_map(|(cart, abandonment, step)| ReminderId {
+            cart,
+            abandonment,
+            step,
+        })
+    };
+    let slug = || "[a-z0-9_-]{1,32}";
+    let exposed = (slug(), slug(), cart_id(), moment()).prop_map(|(experiment, arm, cart, at)| {
+        let experiment = ExperimentName::parse(&experiment).expect("a slug");
+        Note::Exposed(Exposure { experiment, arm: ArmName::parse(&arm).expect("a slug"), cart, at })
+    });
+    let stock = (product(), any::<bool>(), of(minor()), moment())
+        .prop_map(|(product, in_stock, price, at)| Note::Stock(StockLevel { product, in_stock, price, at }));
+    prop_oneof![
+        mark().prop_map(Note::Purchase),
+        (of(channel()), moment()).prop_map(|(channel, at)| Note::OptedOut(OptOut { channel, at })),
+        (reminder(), channel(), moment()).prop_map(|(reminder, channel, at)| Note::Reminded(Reminded {
+            reminder,
+            channel,
+            at
+        })),
+        exposed,
+        (reminder(), moment()).prop_map(|(reminder, at)| Note::Granted { reminder, at }),
+        any::<[u8; 16]>().prop_map(|bytes| Note::Linked(IdentifierHash(bytes))),
+        stock,
+        reminder().prop_map(Note::Reserved),
+    ]
 }

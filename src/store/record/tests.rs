@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::arbitrary::{answered, cart, delivery, mark, order};
+use super::arbitrary::{answered, cart, delivery, note, order};
 use super::*;
 use crate::domain::*;
 
@@ -32,8 +32,8 @@ proptest! {
     }
 
     #[test]
-    fn any_marks_are_read_back_as_they_were_written(marks in vec(mark(), 0..5)) {
-        prop_assert_eq!(decode_marks(&encode_marks(&marks)).expect("readable"), marks);
+    fn any_note_is_read_back_as_it_was_written(note in note()) {
+        prop_assert_eq!(decode_note(&encode_note(&note)).expect("readable"), note);
     }
 
     #[test]
@@ -65,7 +65,7 @@ fn decode_everything(bytes: &[u8]) {
         decode_order(&shop, &OrderId::parse("o").expect("valid"), bytes).map(drop),
         decode_delivery(bytes).map(drop),
         decode_answered(bytes).map(drop),
-        decode_marks(bytes).map(drop),
+        decode_note(bytes).map(drop),
     ];
     let tidy = |outcome: &StoreResult<()>| {
         matches!(outcome, Ok(()) | Err(StoreError::Corrupt { .. } | StoreError::Newer { .. }))
@@ -75,12 +75,19 @@ fn decode_everything(bytes: &[u8]) {
 
 #[test]
 fn an_unknown_format_or_codec_is_refused() {
-    let bytes = encode_marks(&[]);
+    let bytes = encode_note(&Note::Linked(IdentifierHash([7; 16])));
     for (place, value) in [(0, 0), (0, 2), (1, 2), (1, 255)] {
         let mut other = bytes.clone();
         other[place] = value;
-        assert!(matches!(decode_marks(&other), Err(StoreError::Corrupt { what: "purchase mark" })), "{place} {value}");
+        assert!(matches!(decode_note(&other), Err(StoreError::Corrupt { what: "note" })), "{place} {value}");
     }
+}
+
+#[test]
+fn a_kind_of_note_that_a_later_version_made_is_told_from_a_broken_one() {
+    let kind = |kind| decode_note(&packing::plain(FORMAT, &[kind, 0x90]));
+    assert!(matches!(kind(0x40), Err(StoreError::Newer { what: "note" })));
+    assert!(matches!(kind(0), Err(StoreError::Corrupt { what: "note" })));
 }
 
 #[test]

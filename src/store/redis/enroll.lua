@@ -1,8 +1,8 @@
--- Notes a cart under an identifier, and gives the marks of that identifier: one step, so that of an enrolment and an
+-- Notes a cart under an identifier, and gives the notes on that identifier: one step, so that of an enrolment and an
 -- order at the same time at least one sees the other.
--- KEYS  carts of the identifier, marks of the identifier
+-- KEYS  carts of the identifier, notes on the identifier
 -- ARGV  cart, until, life in ms, now as far as known, how many carts at most
--- Returns the marks.
+-- Returns the notes.
 local call = redis.call
 call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[4])
 call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])

@@ -160,9 +160,9 @@ impl Shard {
         self.key("i:", &[shop.as_str(), "/", &URL_SAFE_NO_PAD.encode(hash.0)])
     }
 
-    /// The purchase marks of an identifier.
+    /// The notes on an identifier, a product or a code.
     #[must_use]
-    pub fn marks_of(self, shop: &ShopId, hash: &IdentifierHash) -> String {
+    pub fn notes_of(self, shop: &ShopId, hash: &IdentifierHash) -> String {
         self.key("m:", &[shop.as_str(), "/", &URL_SAFE_NO_PAD.encode(hash.0)])
     }
 }
@@ -280,7 +280,7 @@ mod tests {
             shard.tallies(&shop(), Day::from_number(20_000)),
             shard.census(),
             shard.carts_of(&shop(), &hash),
-            shard.marks_of(&shop(), &hash),
+            shard.notes_of(&shop(), &hash),
         ];
         assert!(keys.iter().all(|key| key.starts_with("{cw:07}:")), "{keys:?}");
         let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();

@@ -1,24 +1,27 @@
-//! Identifiers: the carts enrolled under them and the purchases left on them.
+//! Identifiers: the carts enrolled under them, and the notes left on them and on other hashes.
 //!
-//! Each identifier has its own shard, so a call on several is several independent exchanges at the same time. An enrolment
-//! returns the marks it found in the same step; together with "mark first, then look at the enrolled carts" at least one
+//! Each hash has its own shard, so a call on several is several independent exchanges at the same time. An enrolment
+//! returns the notes it found in the same step; together with "note first, then look at the enrolled carts" at least one
 //! side sees the other. Never here: identifiers themselves, only their keyed hashes.
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 
 use super::commits::all_failed;
-use super::script::{ENROLL, MARK, UNMARK};
+use super::script::{ENROLL, NOTE, Script, UNNOTE};
 use super::{RedisStore, score};
-use crate::domain::{CartId, IdentifierHash, Moment, OrderId, Person, PurchaseMark, ShopId};
-use crate::store::{StoreError, StoreResult, record};
+use crate::domain::{CartId, Hold, IdentifierHash, Moment, Note, NoteKey, ShopId};
+use crate::store::{Asked, StoreError, StoreResult, record};
 
 /// Carts of one identifier: the one whose retention ends first makes room.
 const CARTS_MAX: usize = 200;
-/// Marks on one identifier.
-const MARKS_MAX: usize = 100;
+/// Notes on one hash.
+const NOTES_MAX: usize = 100;
 const SLACK: Duration = Duration::from_hours(24);
+
+/// What one hash is known for, as stored.
+type Values = Vec<Vec<u8>>;
 
 impl RedisStore {
     pub(super) async fn enroll_cart(
@@ -27,70 +30,101 @@ impl RedisStore {
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person> {
+    ) -> StoreResult<Vec<Note>> {
         let life = self.life_ms(until, SLACK);
         let calls = hashes.iter().map(async |hash| {
             let shard = self.shards.of_identifier(hash);
-            let mut call = ENROLL.on(&[shard.carts_of(shop, hash), shard.marks_of(shop, hash)]);
+            let mut call = ENROLL.on(&[shard.carts_of(shop, hash), shard.notes_of(shop, hash)]);
             call.arg(cart.as_str()).arg(score(until)).arg(life).arg(self.latest_score()).arg(CARTS_MAX);
-            self.redis.run::<Vec<Vec<u8>>>(&ENROLL, &call).await
+            self.redis.run::<Values>(&ENROLL, &call).await
         });
-        let marks = try_join_all(calls).await?;
-        person(marks, self.latest_at())
+        let found = try_join_all(calls).await?;
+        notes(found, self.latest_at())
     }
 
-    pub(super) async fn marks_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
-        let looks = hashes
-            .iter()
-            .map(|hash| redis::cmd("HVALS").arg(self.shards.of_identifier(hash).marks_of(shop, hash)).to_owned());
-        let marks = self.redis.read_all(looks.collect()).await?;
-        person(marks, Some(now))
-    }
-
-    pub(super) async fn marks_of_all(
+    pub(super) async fn notes_on(
         &self,
-        asked: &[(&ShopId, Vec<IdentifierHash>)],
+        shop: &ShopId,
+        hashes: &[IdentifierHash],
         now: Moment,
-    ) -> Vec<StoreResult<Person>> {
-        let look = |shop: &ShopId, hash: &IdentifierHash| {
-            redis::cmd("HVALS").arg(self.shards.of_identifier(hash).marks_of(shop, hash)).to_owned()
-        };
-        let looks = asked.iter().flat_map(|(shop, hashes)| hashes.iter().map(move |hash| look(shop, hash)));
-        let mut found = match self.redis.read_all::<Vec<Vec<u8>>>(looks.collect()).await {
-            Ok(found) => found.into_iter(),
-            Err(error) => return all_failed(asked.len(), error),
-        };
-        let persons = asked.iter().map(|(_, hashes)| person(found.by_ref().take(hashes.len()).collect(), Some(now)));
-        persons.collect()
+    ) -> StoreResult<Vec<Note>> {
+        let looks = hashes.iter().map(|hash| self.look_call(shop, hash));
+        notes(self.redis.read_all(looks.collect()).await?, Some(now))
     }
 
-    pub(super) async fn leave_mark(
+    pub(super) async fn leave_note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()> {
-        let value = write_mark(mark, until);
-        let life = self.life_ms(until, SLACK);
-        let calls = hashes.iter().map(async |hash| {
-            let mut call = MARK.on(&[self.shards.of_identifier(hash).marks_of(shop, hash)]);
-            call.arg(mark.order.as_str()).arg(&value).arg(life).arg(MARKS_MAX);
-            self.redis.run::<()>(&MARK, &call).await
-        });
-        try_join_all(calls).await.map(|_| ())
+        now: Moment,
+    ) -> StoreResult<Vec<Note>> {
+        let calls: Vec<_> = hashes.iter().map(|hash| self.note_call(shop, hash, note, until, now)).collect();
+        let found: StoreResult<_> = self.redis.run_all::<Values>(&calls).await.into_iter().collect();
+        notes(found?, Some(now))
     }
 
-    pub(super) async fn take_mark_off(
+    /// Looks and what is left go out at the same time, and are waited for once.
+    pub(super) async fn notes_of_all(&self, asked: &[Asked<'_>], now: Moment) -> Vec<StoreResult<Vec<Note>>> {
+        let (mut looks, mut calls) = (Vec::new(), Vec::new());
+        for Asked { shop, hashes, leave } in asked {
+            for hash in hashes {
+                match leave {
+                    None => looks.push(self.look_call(shop, hash)),
+                    Some((note, until)) => calls.push(self.note_call(shop, hash, note, *until, now)),
+                }
+            }
+        }
+        let (looked, left) = join(self.redis.read_all::<Values>(looks), self.redis.run_all::<Values>(&calls)).await;
+        let (looked, failure) = match looked {
+            Ok(looked) => (looked, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let (mut looked, mut left) = (looked.into_iter(), left.into_iter());
+        let mut failures = failure.map(|error| all_failed(asked.len(), error).into_iter());
+        let each = asked.iter().map(|asked| {
+            let failed = failures.as_mut().and_then(Iterator::next);
+            if asked.leave.is_some() {
+                let values: StoreResult<Vec<Values>> = left.by_ref().take(asked.hashes.len()).collect();
+                return notes(values?, Some(now));
+            }
+            match failed {
+                Some(failed) => failed,
+                None => notes(looked.by_ref().take(asked.hashes.len()).collect(), Some(now)),
+            }
+        });
+        each.collect()
+    }
+
+    fn look_call(&self, shop: &ShopId, hash: &IdentifierHash) -> redis::Cmd {
+        redis::cmd("HVALS").arg(self.shards.of_identifier(hash).notes_of(shop, hash)).to_owned()
+    }
+
+    fn note_call(
+        &self,
+        shop: &ShopId,
+        hash: &IdentifierHash,
+        note: &Note,
+        until: Moment,
+        now: Moment,
+    ) -> (&'static Script, redis::Cmd) {
+        let mut call = NOTE.on(&[self.shards.of_identifier(hash).notes_of(shop, hash)]);
+        call.arg(note.key().as_str()).arg(write_note(note, until));
+        call.arg(super::life_ms(now, until, SLACK)).arg(NOTES_MAX).arg(score(now));
+        (&NOTE, call)
+    }
+
+    pub(super) async fn take_note_off(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        order: &OrderId,
+        key: &NoteKey,
     ) -> StoreResult<()> {
         let calls = hashes.iter().map(async |hash| {
-            let mut call = UNMARK.on(&[self.shards.of_identifier(hash).marks_of(shop, hash)]);
-            call.arg(order.as_str());
-            self.redis.run::<()>(&UNMARK, &call).await
+            let mut call = UNNOTE.on(&[self.shards.of_identifier(hash).notes_of(shop, hash)]);
+            call.arg(key.as_str());
+            self.redis.run::<()>(&UNNOTE, &call).await
         });
         try_join_all(calls).await.map(|_| ())
     }
@@ -116,47 +150,48 @@ impl RedisStore {
     }
 }
 
-/// The end in digits, a space (or a `?` while unpaid), the record: the scripts read what comes first, and so does an
-/// operator.
-fn write_mark(mark: &PurchaseMark, until: Moment) -> Vec<u8> {
-    let mut value = format!("{}{}", until.millis(), if mark.paid { ' ' } else { '?' }).into_bytes();
-    value.extend(record::encode_marks(std::slice::from_ref(mark)));
+/// The end in digits, a mark that says how it gives way, the record: the script reads what comes first, and so does an
+/// operator. See `redis/note.lua`.
+fn write_note(note: &Note, until: Moment) -> Vec<u8> {
+    let until = until.millis();
+    let mut value = match note.hold() {
+        Hold::Loose => format!("{until}?"),
+        Hold::Firm => format!("{until} "),
+        Hold::First => format!("{until}!"),
+        Hold::Newest(number) => format!("{until}@{number} "),
+    }
+    .into_bytes();
+    value.extend(record::encode_note(note));
     value
 }
 
-/// What is known from the marks of several identifiers: each order once, none that is over.
-fn person(found: Vec<Vec<Vec<u8>>>, now: Option<Moment>) -> StoreResult<Person> {
-    let mut marks: Vec<PurchaseMark> = Vec::new();
+/// The notes found on several hashes, none that is over.
+fn notes(found: Vec<Values>, now: Option<Moment>) -> StoreResult<Vec<Note>> {
+    let mut notes = Vec::new();
     for value in found.into_iter().flatten() {
-        let (until, read) = read_mark(&value)?;
-        if now.is_some_and(|now| until <= now) {
-            continue;
-        }
-        for mark in read {
-            match marks.iter_mut().find(|known| known.order == mark.order) {
-                // One identifier may have heard of the payment before another.
-                Some(known) if mark.paid => *known = mark,
-                Some(_) => {}
-                None => marks.push(mark),
-            }
+        let (until, bytes) = split_note(&value).ok_or(StoreError::Corrupt { what: "note" })?;
+        if now.is_none_or(|now| until > now) {
+            notes.push(record::decode_note(bytes)?);
         }
     }
-    marks.sort_by(|a, b| (a.placed_at, &a.order).cmp(&(b.placed_at, &b.order)));
-    Ok(Person { marks })
+    Ok(notes)
 }
 
-fn read_mark(value: &[u8]) -> StoreResult<(Moment, Vec<PurchaseMark>)> {
-    let corrupt = StoreError::Corrupt { what: "purchase mark" };
-    let Some(space) = value.iter().position(|&byte| matches!(byte, b' ' | b'?')) else { return Err(corrupt) };
-    let until = std::str::from_utf8(&value[..space]).ok().and_then(|digits| digits.parse().ok());
-    let until = until.map(Moment::from_millis).ok_or(corrupt)?;
-    Ok((until, record::decode_marks(&value[space + 1..])?))
+/// When a stored note ends, and its record.
+fn split_note(value: &[u8]) -> Option<(Moment, &[u8])> {
+    let at = value.iter().position(|&byte| matches!(byte, b' ' | b'?' | b'!' | b'@'))?;
+    let until = std::str::from_utf8(&value[..at]).ok()?.parse().ok()?;
+    let mut rest = &value[at + 1..];
+    if value[at] == b'@' {
+        rest = &rest[rest.iter().position(|&byte| byte == b' ')? + 1..];
+    }
+    Some((Moment::from_millis(until), rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Covers;
+    use crate::domain::{Covers, OrderId, Person, ProductId, PurchaseMark, StockLevel};
 
     fn mark(order: &str) -> PurchaseMark {
         let order = OrderId::parse(order).expect("a literal id");
@@ -165,19 +200,30 @@ mod tests {
 
     #[test]
     fn a_mark_on_two_identifiers_is_one_purchase_until_it_is_over() {
-        let until = Moment::from_millis(100);
-        let value = write_mark(&mark("o-1"), until);
-        let found = vec![vec![value.clone()], vec![value, write_mark(&mark("o-2"), Moment::from_millis(200))]];
-        let known = |now| person(found.clone(), Some(Moment::from_millis(now))).expect("the marks are readable").marks;
+        let write = |order, until| write_note(&Note::Purchase(mark(order)), Moment::from_millis(until));
+        let value = write("o-1", 100);
+        let found = vec![vec![value.clone()], vec![value, write("o-2", 200)]];
+        let known = |now| {
+            let notes = notes(found.clone(), Some(Moment::from_millis(now))).expect("the notes are readable");
+            notes.into_iter().collect::<Person>().marks
+        };
         assert_eq!(known(99), [mark("o-1"), mark("o-2")]);
         assert_eq!(known(100), [mark("o-2")]);
         assert_eq!(known(200), []);
     }
 
     #[test]
-    fn a_mark_that_cannot_be_read_is_an_error_and_not_nothing() {
-        for value in [&b""[..], b"12", b"x y", b"12 y"] {
-            assert!(person(vec![vec![value.to_vec()]], None).is_err(), "{value:?}");
+    fn a_note_with_a_number_is_read_back() {
+        let product = ProductId::parse("p").expect("a literal id");
+        let level = StockLevel { product, in_stock: true, price: None, at: Moment::from_millis(-7) };
+        let value = write_note(&Note::Stock(level.clone()), Moment::from_millis(100));
+        assert_eq!(notes(vec![vec![value]], None).expect("readable"), [Note::Stock(level)]);
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_read_is_an_error_and_not_nothing() {
+        for value in [&b""[..], b"12", b"x y", b"12 y", b"12@7"] {
+            assert!(notes(vec![vec![value.to_vec()]], None).is_err(), "{value:?}");
         }
     }
 }

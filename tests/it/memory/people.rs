@@ -1,11 +1,13 @@
-//! What the store in memory knows under hashes of identifiers: purchases, and carts.
+//! What the store in memory knows under hashes: notes, and carts.
 
-use cartwake::domain::{CartId, IdentifierHash, Moment, OrderId, Person, PurchaseMark, ShopId};
+use cartwake::domain::{CartId, IdentifierHash, Moment, Note, NoteKey, ShopId};
 
 use super::Book;
 
 /// The most carts that one look gives.
 const CARTS_MAX: usize = 200;
+/// Notes on one hash.
+const NOTES_MAX: usize = 100;
 
 impl Book {
     pub fn enroll(&mut self, shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) {
@@ -16,33 +18,31 @@ impl Book {
         }
     }
 
-    pub fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Person {
-        let mut person = Person::nobody();
-        for hash in hashes {
-            let marks = self.marks.get(&(shop.clone(), *hash)).into_iter().flat_map(|marks| marks.values());
-            for (mark, until) in marks {
-                if *until > now && !person.marks.contains(mark) {
-                    person.marks.push(mark.clone());
-                }
-            }
-        }
-        person
+    pub fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<Note> {
+        let on = |hash: &IdentifierHash| self.notes.get(&(shop.clone(), *hash)).into_iter().flatten();
+        let notes = hashes.iter().flat_map(on).filter(|(_, (_, until))| *until > now);
+        notes.map(|(_, (note, _))| note.clone()).collect()
     }
 
-    /// Leaves a purchase on each, where it is not known to be paid already.
-    pub fn mark(&mut self, shop: &ShopId, hashes: &[IdentifierHash], mark: &PurchaseMark, until: Moment) {
+    /// Leaves a note on each, where the one that is there gives way.
+    pub fn note(&mut self, shop: &ShopId, hashes: &[IdentifierHash], note: &Note, until: Moment, now: Moment) {
         for hash in hashes {
-            let marks = self.marks.entry((shop.clone(), *hash)).or_default();
-            if mark.paid || !marks.get(&mark.order).is_some_and(|(known, _)| known.paid) {
-                marks.insert(mark.order.clone(), (mark.clone(), until));
+            let notes = self.notes.entry((shop.clone(), *hash)).or_default();
+            if notes.get(&note.key()).is_some_and(|(known, ends_at)| *ends_at > now && !note.replaces(known)) {
+                continue;
+            }
+            notes.insert(note.key(), (note.clone(), until));
+            while notes.len() > NOTES_MAX {
+                let first = notes.iter().min_by_key(|(_, (_, until))| *until).map(|(key, _)| key.clone());
+                first.map(|key| notes.remove(&key));
             }
         }
     }
 
-    pub fn unmark(&mut self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) {
+    pub fn unnote(&mut self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) {
         for hash in hashes {
-            if let Some(marks) = self.marks.get_mut(&(shop.clone(), *hash)) {
-                marks.retain(|id, (mark, _)| id != order || mark.paid);
+            if let Some(notes) = self.notes.get_mut(&(shop.clone(), *hash)) {
+                notes.retain(|id, (note, _)| id != key || !note.is_removable());
             }
         }
     }

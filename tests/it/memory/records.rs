@@ -123,8 +123,8 @@ impl Book {
         for carts in self.enrolled.values_mut() {
             carts.retain(|_, until| *until > now);
         }
-        for marks in self.marks.values_mut() {
-            marks.retain(|_, (_, until)| *until > now);
+        for notes in self.notes.values_mut() {
+            notes.retain(|_, (_, until)| *until > now);
         }
         self.sends.retain(|_, until| *until > now);
         self.deliveries.retain(|_, row| row.purge_at.is_none_or(|at| at > now));
@@ -133,7 +133,7 @@ impl Book {
 
     fn expirable(&self) -> usize {
         let people = self.enrolled.values().map(std::collections::BTreeMap::len).sum::<usize>()
-            + self.marks.values().map(std::collections::BTreeMap::len).sum::<usize>();
+            + self.notes.values().map(std::collections::BTreeMap::len).sum::<usize>();
         people + self.answers.len() + self.orders.len() + self.sends.len() + self.deliveries.len()
     }
 }

@@ -131,7 +131,7 @@ fn people() -> impl Strategy<Value = Person> {
         vec![mark_of("o-8", &["p-1"]), mark("o-9", at(1_000_000))],
         vec![PurchaseMark { paid: false, ..mark("o-1", at(300_000)) }],
     ]);
-    marks.prop_map(|marks| Person { marks })
+    marks.prop_map(|marks| Person { marks, ..Person::nobody() })
 }
 
 fn what() -> impl Strategy<Value = What> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cartwake::domain::{
-    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Order, OrderId, Person, PurchaseMark,
-    ShopId, StateName, TallyKey,
+    Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
+    StateName, TallyKey,
 };
 use cartwake::store::{
     Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
@@ -182,34 +182,38 @@ impl Store for Line {
         hashes: &[IdentifierHash],
         cart: &CartId,
         until: Moment,
-    ) -> StoreResult<Person> {
+    ) -> StoreResult<Vec<Note>> {
         self.call("enroll", |book, _| {
             book.enroll(shop, hashes, cart, until);
-            book.person(shop, hashes, Moment::from_millis(i64::MIN))
+            book.notes(shop, hashes, Moment::from_millis(i64::MIN))
         })
         .await
     }
 
-    async fn person(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Person> {
-        self.call("person", |book, _| book.person(shop, hashes, now)).await
+    async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>> {
+        self.call("notes", |book, _| book.notes(shop, hashes, now)).await
     }
 
-    async fn mark(
+    async fn note(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],
-        mark: &PurchaseMark,
+        note: &Note,
         until: Moment,
-    ) -> StoreResult<()> {
-        self.call("mark", |book, ledger| {
-            book.mark(shop, hashes, mark, until);
-            ledger.marked(mark);
+        now: Moment,
+    ) -> StoreResult<Vec<Note>> {
+        self.call("note", |book, ledger| {
+            book.note(shop, hashes, note, until, now);
+            if let Note::Purchase(mark) = note {
+                ledger.marked(mark);
+            }
+            book.notes(shop, hashes, now)
         })
         .await
     }
 
-    async fn unmark(&self, shop: &ShopId, hashes: &[IdentifierHash], order: &OrderId) -> StoreResult<()> {
-        self.call("unmark", |book, _| book.unmark(shop, hashes, order)).await
+    async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()> {
+        self.call("unnote", |book, _| book.unnote(shop, hashes, key)).await
     }
 
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>> {

@@ -1,6 +1,6 @@
 //! What was answered is there after a restart, for every process that opens the store.
 
-use cartwake::domain::StateName;
+use cartwake::domain::{Note, StateName};
 use cartwake::store::{Committed, Pause};
 
 use super::Place;
@@ -16,7 +16,8 @@ pub async fn everything_is_there_after_a_restart(place: &Place) {
     write.queues(std::slice::from_ref(&queued)).done(&*store).await;
     assert_eq!(write_order(&*store, &order("o-1"), 0, None).await, DONE);
     store.enroll(&shop(), &[hash(1)], &cart.id, at(1000)).await.expect("reachable");
-    store.mark(&shop(), &[hash(1)], &mark("o-1", at(50)), at(1000)).await.expect("reachable");
+    let bought = Note::Purchase(mark("o-1", at(50)));
+    store.note(&shop(), &[hash(1)], &bought, at(1000), at(50)).await.expect("reachable");
     let stopped = Pause { lane: lane(), why: cartwake::domain::Why::EndpointGone, since: at(5) };
     store.pause(&stopped).await.expect("reachable");
     store.flush().await.expect("reachable");
@@ -30,8 +31,7 @@ pub async fn everything_is_there_after_a_restart(place: &Place) {
     assert_eq!(counted(&*store).await, [("carts".to_owned(), 1), ("orders/first".to_owned(), 1)]);
     assert_eq!(census(&*store).await, [(shop(), StateName::Abandoned, 1)]);
     assert_eq!(carts_of(&*store, &[hash(1)], 60).await, ["c-1"]);
-    let person = store.person(&shop(), &[hash(1)], at(60)).await.expect("reachable");
-    assert_eq!(person.marks, [mark("o-1", at(50))]);
+    assert_eq!(store.notes(&shop(), &[hash(1)], at(60)).await.expect("reachable"), [bought]);
     assert_eq!(store.paused().await.expect("reachable"), [stopped]);
     let known = store.load_order(&shop(), &order("o-1").id, None).await.expect("reachable");
     assert_eq!(known.record.map(|r| r.value), Some(order("o-1")));
