@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use cartwake::domain::{
     Abandonment, Cart, CartId, Channel, Consent, ConsentStatus, Content, Currency, Delivery, EndpointName, Event,
-    EventKind, Item, Minor, Moment, NextStep, PaymentClass, PersonalText, ProductId, Reason, ReasonCode, ReasonSource,
-    ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State, StepBrief, StepName, Totals, WebUrl,
+    EventKind, Heard, Item, Minor, Moment, NextStep, PaymentClass, PersonalText, ProductId, Reason, ReasonCode,
+    ReasonSource, ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State, StepBrief, StepName,
+    Totals, WebUrl,
 };
 use cartwake::store::record::{cart_payload, delivery_payload};
 
@@ -277,7 +278,7 @@ fn signals(dice: &mut Dice, from: Moment) -> Result<Vec<Signal>> {
             0 => quoted,
             1 => shown,
             2 => SignalKind::CouponRejected,
-            3 => SignalKind::PaymentMethodsShown,
+            3 => SignalKind::PaymentMethodsShown { count: Some(4) },
             4 => SignalKind::PaymentAttempted,
             5 => SignalKind::PaymentFailed { class: dice.pick(PaymentClass::ALL) },
             6 => SignalKind::FieldRejected,
@@ -319,6 +320,8 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
         order: None,
         expires_at: active_at.plus(Duration::from_millis(dice.pick(&[DAY / 4, 30 * DAY, 90 * DAY]))),
         content,
+        stage_since: active_at,
+        heard: Heard::default(),
     };
     if dice.percent(40) {
         abandon(dice, &mut cart);

@@ -15,7 +15,10 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
 - a paid order closes the cart: recovered when it follows the last abandonment by at most 7 days, else organic. An
   order that comes first makes a closed cart. Nothing re-opens a closed cart;
 - the reason of an abandonment comes from the signals since the cart was made or last resumed: a failed payment gives
-  payment_error; else an error at most 60 s before the last activity gives technical_error; else it is unknown.
+  payment_error; else an error at most 60 s before the last activity gives technical_error; these are hard. Else a look
+  at the comparison page gives price_comparison; else 15 minutes of work at one step of the checkout, by the clock since
+  the step was entered or the cart resumed, give checkout_too_long; else a cart that was never at checkout and never
+  resumed gives just_browsing; these are soft. Else it is unknown.
 
 Prints JSON whose `tallies` have the names of the service's own.
 """
@@ -32,6 +35,9 @@ import sys
 WINDOW = {"cart": 60 * 60, "contact": 30 * 60, "shipping": 30 * 60, "payment": 20 * 60}
 ATTRIBUTION = 7 * 24 * 3600
 ERROR_WINDOW = 60
+STEP_TIME = 15 * 60
+SOURCE = collections.defaultdict(lambda: "inferred_soft", {
+    "payment_error": "inferred_hard", "technical_error": "inferred_hard", "unknown": "none"})
 INCIDENTS = {"payment_error": ("2024-05-19", "2024-06-08"), "technical_error": ("2024-04-09", "2024-05-09")}
 
 
@@ -55,10 +61,11 @@ def day(at):
 
 
 def walk(events):
-    """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, other."""
+    """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
     story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0}
     stage = last = None
-    lines, failed, errors = 0, [], []
+    lines, failed, errors, compared = 0, [], [], []
+    entered = None
     left_at = left_last = None
 
     def silence(until):
@@ -73,6 +80,12 @@ def walk(events):
                 why = "payment_error"
             elif errors and last - errors[-1] <= ERROR_WINDOW:
                 why = "technical_error"
+            elif compared:
+                why = "price_comparison"
+            elif stage != "cart" and last - entered >= STEP_TIME:
+                why = "checkout_too_long"
+            elif set(story["stages"]) <= {"cart"} and not story["resumed"]:
+                why = "just_browsing"
             else:
                 why = "unknown"
             story["abandonments"].append((stage, why, end))
@@ -89,8 +102,11 @@ def walk(events):
             return story
         if left_at is not None:
             story["resumed"] += 1
-            left_at, failed, errors = None, [], []
+            left_at, failed, errors, compared = None, [], [], []
+            entered = at
         if kind == "stage":
+            if detail[0] != stage:
+                entered = at
             stage, lines = detail
             if stage not in story["stages"]:
                 story["stages"].append(stage)
@@ -98,6 +114,8 @@ def walk(events):
             failed.append(at)
         elif kind == "error":
             errors.append(at)
+        elif kind == "compared":
+            compared.append(at)
         last = at
     if last is None:
         return None
@@ -108,7 +126,8 @@ def walk(events):
 def ecom_sessions(source):
     meaning = {"add_to_cart": ("stage", ("cart", 1)), "cart": ("stage", ("cart", 1)),
                "shipping_details": ("stage", ("shipping", 1)), "payment_details": ("stage", ("payment", 1)),
-               "purchase": ("order", None), "payment_error": ("failed", None), "checkout_bug": ("error", None)}
+               "purchase": ("order", None), "payment_error": ("failed", None), "checkout_bug": ("error", None),
+               "compare": ("compared", None)}
     sessions = collections.defaultdict(list)
     for row in table(source, "events.csv.gz"):
         kind, detail = meaning.get(row["event"], ("other", None))
@@ -166,7 +185,7 @@ def summary(sessions):
             tally[f"stage_entered/{stage}"] += 1
         for stage, why, at in story["abandonments"]:
             tally[f"abandonments/{stage}"] += 1
-            tally[f"reasons/{stage}/{why}/{'none' if why == 'unknown' else 'inferred_hard'}"] += 1
+            tally[f"reasons/{stage}/{why}/{SOURCE[why]}"] += 1
             reasons[why] += 1
             if why in INCIDENTS:
                 first, final = INCIDENTS[why]

@@ -44,7 +44,7 @@ mod time;
 
 pub use attribution::Attribution;
 pub use breaker::{Breaker, is_failure};
-pub use cart::{Abandonment, Cart, NextStep, ReminderMark, Stage, StageSet, State, StateName};
+pub use cart::{Abandonment, Cart, Comment, Heard, NextStep, ReminderMark, Stage, StageSet, State, StateName};
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
 pub use delivery::{
@@ -64,7 +64,7 @@ pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, Pur
 pub use program::{IdleWindows, Program, Retention, Step, Subscription};
 pub use reason::{Finding, Reason, ReasonCode, ReasonSource};
 pub use resend::{AsItIs, deliveries_of, resend, tried_at};
-pub use rules::RuleSettings;
+pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
 pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use time::{Day, Moment, TimeError};

@@ -13,7 +13,7 @@ use super::body::{self, FromBody, JSON};
 use super::call::Call;
 use super::envelope::Envelope;
 use super::faults::{At, Faults};
-use super::fields::{Checked, count, event_key, member, minor, moment, product, text, within};
+use super::fields::{Checked, count, event_key, member, minor, moment, product, set, text, within};
 use super::json::{Given, List, Text};
 use super::problem::Problem;
 use super::receipt::{self, CartReceipt};
@@ -104,7 +104,7 @@ fn fields_of(kind: &str) -> &'static [&'static str] {
         "error_shown" => &["where", "status", "slow_ms"],
         "field_rejected" => &["field"],
         "item_removed" | "item_unavailable" | "variant_unavailable" | "search_empty" => &["product_id"],
-        "page_viewed" => &["page"],
+        "page_viewed" => &["page", "product_id"],
         "saved_for_later" => &["remind_at"],
         _ => &[],
     }
@@ -210,9 +210,9 @@ impl SignalBody<'_> {
             [("code", self.code), ("method", self.method)],
             faults,
         );
-        self.slow_ms.optional(&root.field("slow_ms"), faults, count);
-        self.remind_at.optional(&root.field("remind_at"), faults, moment);
-        self.methods.each(&root.field("methods"), faults, |method, at, faults| {
+        let slow_ms = self.slow_ms.optional(&root.field("slow_ms"), faults, count);
+        let remind_at = self.remind_at.optional(&root.field("remind_at"), faults, moment);
+        let methods = self.methods.each(&root.field("methods"), faults, |method, at, faults| {
             Given::Value(method).optional(at, faults, text::<64>)
         });
         Some(match kind {
@@ -234,13 +234,19 @@ impl SignalBody<'_> {
                 SignalKind::PaymentAttempted
             }
             "error_shown" => {
-                SignalKind::ErrorShown { status: self.status.optional(&root.field("status"), faults, status) }
+                SignalKind::ErrorShown { status: self.status.optional(&root.field("status"), faults, status), slow_ms }
             }
             "page_viewed" => {
                 let pages = member(Page::ALL, Page::parse);
-                SignalKind::PageViewed { page: self.page.required(&root.field("page"), faults, pages)? }
+                SignalKind::PageViewed { page: self.page.required(&root.field("page"), faults, pages)?, product }
             }
+            "payment_methods_shown" => SignalKind::PaymentMethodsShown {
+                count: set(methods).and_then(|methods| u32::try_from(methods.len()).ok()),
+            },
+            "item_removed" => SignalKind::ItemRemoved { product },
             "item_unavailable" => SignalKind::ItemUnavailable { product },
+            "variant_unavailable" => SignalKind::VariantUnavailable { product },
+            "saved_for_later" => SignalKind::SavedForLater { remind_at },
             _ => bare(kind),
         })
     }
@@ -251,17 +257,13 @@ fn bare(kind: &str) -> SignalKind {
     match kind {
         "coupon_rejected" => SignalKind::CouponRejected,
         "coupon_applied" => SignalKind::CouponApplied,
-        "payment_methods_shown" => SignalKind::PaymentMethodsShown,
         "payment_redirected" => SignalKind::PaymentRedirected,
         "payment_returned" => SignalKind::PaymentReturned,
         "field_rejected" => SignalKind::FieldRejected,
         "account_required" => SignalKind::AccountRequired,
-        "item_removed" => SignalKind::ItemRemoved,
-        "variant_unavailable" => SignalKind::VariantUnavailable,
         "search_empty" => SignalKind::SearchEmpty,
         "chat_opened" => SignalKind::ChatOpened,
         "chat_answered" => SignalKind::ChatAnswered,
-        "saved_for_later" => SignalKind::SavedForLater,
         "exit_intent" => SignalKind::ExitIntent,
         "tab_hidden" => SignalKind::TabHidden,
         "page_closed" => SignalKind::PageClosed,

@@ -107,9 +107,16 @@ fn program(page: &mut Page, program: &Program) {
     page.span("converted", program.retention.converted);
     page.span("tombstone", program.retention.tombstone);
     page.table("[shop.program.rules]");
+    page.texts("off", &program.rules.off.iter().collect::<Vec<_>>());
     page.set("shipping_cost_percent", i64::from(program.rules.shipping_cost_percent));
     page.set("unexpected_total_percent", i64::from(program.rules.unexpected_total_percent));
     page.span("error_window", program.rules.error_window);
+    page.span("slow_after", program.rules.slow_after);
+    page.set("delivery_days", i64::from(program.rules.delivery_days));
+    page.set("product_views", i64::from(program.rules.product_views));
+    page.set("field_rejections", i64::from(program.rules.field_rejections));
+    page.span("step_time", program.rules.step_time);
+    page.span("removed_within", program.rules.removed_within);
 }
 
 fn step(step: &Step) -> Value {

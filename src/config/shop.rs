@@ -2,7 +2,7 @@
 //!
 //! Every shop and endpoint arrives here complete, laid over the manual's. Read next: `config/section.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -12,8 +12,8 @@ use super::load::{key_hash, secret_lines};
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
 use crate::domain::{
-    Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention, RuleSettings, ShopId, Step,
-    StepName, Subscription,
+    Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention, RuleName, RuleSettings,
+    ShopId, Step, StepName, Subscription,
 };
 use crate::webhook::{AddressPolicy, Secret};
 
@@ -209,7 +209,22 @@ fn rules(section: &mut Section<'_>) -> RuleSettings {
         shipping_cost_percent: section.count("shipping_cost_percent", 1..=1000),
         unexpected_total_percent: section.count("unexpected_total_percent", 1..=1000),
         error_window: section.span("error_window", SECOND..=Duration::from_hours(1)),
+        off: section.texts("off", RuleName::ALL.len(), rule_name).into_iter().collect(),
+        slow_after: section.span("slow_after", SECOND..=Duration::from_mins(5)),
+        delivery_days: section.count("delivery_days", 1..=365),
+        product_views: section.count("product_views", 2..=20),
+        field_rejections: section.count("field_rejections", 1..=20),
+        step_time: section.span("step_time", MINUTE..=Duration::from_hours(24)),
+        removed_within: section.span("removed_within", SECOND..=Duration::from_hours(1)),
+        demoted: BTreeMap::new(),
     }
+}
+
+fn rule_name(text: &str) -> Result<RuleName, String> {
+    RuleName::parse(text).ok_or_else(|| {
+        let all: Vec<&str> = RuleName::ALL.iter().map(|rule| rule.as_str()).collect();
+        format!("must be one of {}", all.join(", "))
+    })
 }
 
 fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> EndpointConfig {

@@ -3,7 +3,7 @@
 //! A cart holds moments, never policy. It changes only through `domain/decide.rs`; this file says what it is.
 
 use super::attribution::Attribution;
-use super::content::Content;
+use super::content::{Content, PersonalText};
 use super::delivery::{OrderBrief, Why};
 use super::id::{CartId, ShopId};
 use super::money::Minor;
@@ -34,6 +34,13 @@ impl StageSet {
         let is_new = self.0 & bit == 0;
         self.0 |= bit;
         is_new
+    }
+
+    /// Whether the cart ever went beyond the cart page.
+    #[must_use]
+    pub const fn reached_checkout(self) -> bool {
+        const CHECKOUT: u8 = 1 << Stage::Contact as u8 | 1 << Stage::Shipping as u8 | 1 << Stage::Payment as u8;
+        self.0 & CHECKOUT != 0
     }
 }
 
@@ -141,6 +148,27 @@ pub struct ReminderMark {
     pub decided_at: Moment,
 }
 
+/// What was said about a cart, beside the reasons themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// A survey was shown, and counted.
+    pub survey_shown: bool,
+    /// It was answered, and that was counted.
+    pub survey_answered: bool,
+    /// When an agent last gave up the checkout.
+    pub cancelled_at: Option<Moment>,
+    /// In people's own words, at most one of each source; empty where the shop does not keep them.
+    pub comments: Vec<Comment>,
+}
+
+/// Why, in somebody's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    pub source: ReasonSource,
+    pub text: PersonalText,
+    pub at: Moment,
+}
+
 /// How many decided reminders a cart remembers.
 pub const REMINDERS_MAX: usize = 16;
 
@@ -178,6 +206,9 @@ pub struct Cart {
     pub order: Option<OrderBrief>,
     /// When the retention of its class ends.
     pub expires_at: Moment,
+    /// When the stage that the cart is in was entered, this time.
+    pub stage_since: Moment,
+    pub heard: Heard,
 }
 
 impl Cart {

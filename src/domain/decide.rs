@@ -137,7 +137,7 @@ fn first_sight<'a>(
         What::Snapshot { stage, content } => {
             let mut draft = Draft::born(shop, id, (**content).clone(), at, now, program);
             draft.cart.revision = input.revision;
-            draft.enter_stage(*stage);
+            draft.enter_stage(*stage, at);
             if draft.cart.content.test {
                 draft.suppress(Why::TestCart);
             }
@@ -218,7 +218,7 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
     draft.cart.occurred_at = at;
     draft.cart.revision = input.revision.max(draft.cart.revision);
     draft.activity(at);
-    draft.enter_stage(stage);
+    draft.enter_stage(stage, at);
     if draft.cart.content.test {
         draft.suppress(Why::TestCart);
     }

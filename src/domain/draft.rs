@@ -4,7 +4,7 @@
 //! file knows what a transition entails.
 
 use super::attribution::Attribution;
-use super::cart::{Abandonment, Cart, NextStep, REMINDERS_MAX, ReminderMark, Stage, StageSet, State, StateName};
+use super::cart::{Abandonment, Cart, Heard, NextStep, REMINDERS_MAX, ReminderMark, Stage, StageSet, State, StateName};
 use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
 use super::fact::{Fact, ReminderResult};
@@ -53,6 +53,8 @@ impl<'a> Draft<'a> {
             reminders: Vec::new(),
             order: None,
             expires_at: at,
+            stage_since: at,
+            heard: Heard::default(),
         };
         let mut draft = Self::of(cart, now, program);
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -80,7 +82,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub fn enter_stage(&mut self, stage: Stage) {
+    pub fn enter_stage(&mut self, stage: Stage, at: Moment) {
+        if stage != self.cart.stage {
+            self.cart.stage_since = at;
+        }
         self.cart.stage = stage;
         if self.cart.stages.enter(stage) {
             self.facts.push(Fact::StageEntered { stage });

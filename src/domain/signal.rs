@@ -29,26 +29,53 @@ named! {
 /// What was observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignalKind {
-    ShippingQuoted { lowest: Option<Minor>, fastest_days: Option<u32>, rates: Option<u32> },
-    TotalShown { total: Minor, stage: Option<Stage> },
+    ShippingQuoted {
+        lowest: Option<Minor>,
+        fastest_days: Option<u32>,
+        rates: Option<u32>,
+    },
+    TotalShown {
+        total: Minor,
+        stage: Option<Stage>,
+    },
     CouponRejected,
     CouponApplied,
-    PaymentMethodsShown,
+    /// How many, where that is told.
+    PaymentMethodsShown {
+        count: Option<u32>,
+    },
     PaymentAttempted,
-    PaymentFailed { class: PaymentClass },
+    PaymentFailed {
+        class: PaymentClass,
+    },
     PaymentRedirected,
     PaymentReturned,
-    ErrorShown { status: Option<u16> },
+    /// With `slow_ms` and no `status` nothing broke; it took long.
+    ErrorShown {
+        status: Option<u16>,
+        slow_ms: Option<u32>,
+    },
     FieldRejected,
     AccountRequired,
-    ItemRemoved,
-    ItemUnavailable { product: Option<ProductId> },
-    VariantUnavailable,
+    ItemRemoved {
+        product: Option<ProductId>,
+    },
+    ItemUnavailable {
+        product: Option<ProductId>,
+    },
+    VariantUnavailable {
+        product: Option<ProductId>,
+    },
     SearchEmpty,
-    PageViewed { page: Page },
+    PageViewed {
+        page: Page,
+        product: Option<ProductId>,
+    },
     ChatOpened,
     ChatAnswered,
-    SavedForLater,
+    SavedForLater {
+        remind_at: Option<Moment>,
+    },
     ExitIntent,
     TabHidden,
     PageClosed,
@@ -106,7 +133,7 @@ impl SignalKind {
             Self::TotalShown { .. } => "total_shown",
             Self::CouponRejected => "coupon_rejected",
             Self::CouponApplied => "coupon_applied",
-            Self::PaymentMethodsShown => "payment_methods_shown",
+            Self::PaymentMethodsShown { .. } => "payment_methods_shown",
             Self::PaymentAttempted => "payment_attempted",
             Self::PaymentFailed { .. } => "payment_failed",
             Self::PaymentRedirected => "payment_redirected",
@@ -114,14 +141,14 @@ impl SignalKind {
             Self::ErrorShown { .. } => "error_shown",
             Self::FieldRejected => "field_rejected",
             Self::AccountRequired => "account_required",
-            Self::ItemRemoved => "item_removed",
+            Self::ItemRemoved { .. } => "item_removed",
             Self::ItemUnavailable { .. } => "item_unavailable",
-            Self::VariantUnavailable => "variant_unavailable",
+            Self::VariantUnavailable { .. } => "variant_unavailable",
             Self::SearchEmpty => "search_empty",
             Self::PageViewed { .. } => "page_viewed",
             Self::ChatOpened => "chat_opened",
             Self::ChatAnswered => "chat_answered",
-            Self::SavedForLater => "saved_for_later",
+            Self::SavedForLater { .. } => "saved_for_later",
             Self::ExitIntent => "exit_intent",
             Self::TabHidden => "tab_hidden",
             Self::PageClosed => "page_closed",

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{
-    Content, Covers, Currency, EndpointName, Event, EventKind, PurchaseMark, Stage, StageSet, State, Tally, TallyKey,
+    Content, Covers, Currency, EndpointName, Event, EventKind, Heard, PurchaseMark, Stage, StageSet, State, Tally,
+    TallyKey,
 };
 use crate::store::Version;
 
@@ -61,6 +62,8 @@ fn cart(id: &str) -> Cart {
         reminders: Vec::new(),
         order: None,
         expires_at: at(1_000),
+        stage_since: at(0),
+        heard: Heard::default(),
     }
 }
 

@@ -101,24 +101,24 @@ fn signal_kind() -> impl Strategy<Value = SignalKind> {
             .prop_map(|(lowest, fastest_days, rates)| SignalKind::ShippingQuoted { lowest, fastest_days, rates }),
         (minor(), of(stage())).prop_map(|(total, stage)| SignalKind::TotalShown { total, stage }),
         select(PaymentClass::ALL).prop_map(|class| SignalKind::PaymentFailed { class }),
-        of(any::<u16>()).prop_map(|status| SignalKind::ErrorShown { status }),
+        (of(any::<u16>()), of(any::<u32>())).prop_map(|(status, slow_ms)| SignalKind::ErrorShown { status, slow_ms }),
         of(product()).prop_map(|product| SignalKind::ItemUnavailable { product }),
-        select(Page::ALL).prop_map(|page| SignalKind::PageViewed { page }),
+        of(product()).prop_map(|product| SignalKind::ItemRemoved { product }),
+        of(product()).prop_map(|product| SignalKind::VariantUnavailable { product }),
+        of(any::<u32>()).prop_map(|count| SignalKind::PaymentMethodsShown { count }),
+        of(moment()).prop_map(|remind_at| SignalKind::SavedForLater { remind_at }),
+        (select(Page::ALL), of(product())).prop_map(|(page, product)| SignalKind::PageViewed { page, product }),
         select(vec![
             SignalKind::CouponRejected,
             SignalKind::CouponApplied,
-            SignalKind::PaymentMethodsShown,
             SignalKind::PaymentAttempted,
             SignalKind::PaymentRedirected,
             SignalKind::PaymentReturned,
             SignalKind::FieldRejected,
             SignalKind::AccountRequired,
-            SignalKind::ItemRemoved,
-            SignalKind::VariantUnavailable,
             SignalKind::SearchEmpty,
             SignalKind::ChatOpened,
             SignalKind::ChatAnswered,
-            SignalKind::SavedForLater,
             SignalKind::ExitIntent,
             SignalKind::TabHidden,
             SignalKind::PageClosed,
@@ -203,6 +203,22 @@ fn content() -> impl Strategy<Value = Content> {
     )
 }
 
+fn heard() -> impl Strategy<Value = Heard> {
+    let comment = (select(ReasonSource::ALL), "\\PC{0,40}", moment()).prop_map(|(source, text, at)| Comment {
+        source,
+        text: PersonalText::new(&text),
+        at,
+    });
+    (any::<bool>(), any::<bool>(), of(moment()), vec(comment, 0..3)).prop_map(
+        |(survey_shown, survey_answered, cancelled_at, comments)| Heard {
+            survey_shown,
+            survey_answered,
+            cancelled_at,
+            comments,
+        },
+    )
+}
+
 pub fn cart() -> impl Strategy<Value = Cart> {
     let reminder = (any::<u32>(), any::<u32>(), moment()).prop_map(|(abandonment, step, decided_at)| ReminderMark {
         abandonment,
@@ -211,11 +227,11 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     });
     let who = (shop(), cart_id(), state(), stage(), any::<u8>());
     let what = (content(), signals(), vec(reason(), 0..4));
-    let moments = proptest::array::uniform6(moment());
-    let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()));
+    let moments = proptest::array::uniform7(moment());
+    let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), heard());
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
-        let (revision, abandonments, last_abandonment, reminders, order) = rest;
+        let (revision, abandonments, last_abandonment, reminders, order, heard) = rest;
         Cart {
             shop,
             id,
@@ -236,6 +252,8 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             reminders,
             order,
             expires_at: at[5],
+            stage_since: at[6],
+            heard,
         }
     })
 }

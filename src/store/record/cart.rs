@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::code::{Coded, known};
 use super::content::ContentRecord;
 use super::delivery::{AbandonmentRecord, OrderBriefRecord, ReasonRecord};
+use super::heard::HeardRecord;
 use super::signal::SignalRecord;
 use crate::domain::{
     Attribution, Cart, CartId, Moment, NextStep, ReminderMark, ShopId, Stage, StageSet, State, StateName, Why,
@@ -37,6 +38,10 @@ pub struct CartRecord<'a> {
     #[serde(borrow)]
     order: Option<OrderBriefRecord<'a>>,
     expires_at: i64,
+    #[serde(default)]
+    stage_since: i64,
+    #[serde(default, borrow)]
+    heard: Option<HeardRecord<'a>>,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -116,6 +121,8 @@ impl<'a> CartRecord<'a> {
             reminders: cart.reminders.iter().map(|r| (r.abandonment, r.step, r.decided_at.millis())).collect(),
             order: cart.order.as_ref().map(OrderBriefRecord::of),
             expires_at: cart.expires_at.millis(),
+            stage_since: cart.stage_since.millis(),
+            heard: HeardRecord::of(&cart.heard),
         }
     }
 
@@ -142,6 +149,8 @@ impl<'a> CartRecord<'a> {
             reminders: self.reminders.into_iter().map(reminder).collect(),
             order: known(self.order, OrderBriefRecord::into_order_brief)?,
             expires_at: Moment::from_millis(self.expires_at),
+            stage_since: Moment::from_millis(self.stage_since),
+            heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
         })
     }
 }

@@ -27,13 +27,19 @@ struct DetailRecord<'a> {
     amount: Option<u64>,
     #[serde(default)]
     stage: Option<u8>,
-    /// Days, or an HTTP status.
+    /// Days, an HTTP status, or a count.
     #[serde(default)]
     number: Option<u32>,
     #[serde(default)]
     rates: Option<u32>,
     #[serde(default, borrow)]
     product: Option<Cow<'a, str>>,
+    /// A duration in milliseconds.
+    #[serde(default)]
+    took: Option<u32>,
+    /// A moment that the signal names beside its own.
+    #[serde(default)]
+    then: Option<i64>,
 }
 
 impl<'a> SignalRecord<'a> {
@@ -62,25 +68,27 @@ impl<'a> DetailRecord<'a> {
                 Self { amount: Some(total.get()), stage: stage.map(Coded::code), ..detail }
             }
             SignalKind::PaymentFailed { class } => Self { member: Some(class.code()), ..detail },
-            SignalKind::ErrorShown { status } => Self { number: status.map(u32::from), ..detail },
-            SignalKind::ItemUnavailable { product } => {
-                Self { product: product.as_ref().map(|product| Cow::Borrowed(product.as_str())), ..detail }
+            SignalKind::ErrorShown { status, slow_ms } => {
+                Self { number: status.map(u32::from), took: *slow_ms, ..detail }
             }
-            SignalKind::PageViewed { page } => Self { member: Some(page.code()), ..detail },
+            SignalKind::ItemRemoved { product }
+            | SignalKind::ItemUnavailable { product }
+            | SignalKind::VariantUnavailable { product } => Self { product: named(product.as_ref()), ..detail },
+            SignalKind::PageViewed { page, product } => {
+                Self { member: Some(page.code()), product: named(product.as_ref()), ..detail }
+            }
+            SignalKind::PaymentMethodsShown { count } => Self { number: *count, ..detail },
+            SignalKind::SavedForLater { remind_at } => Self { then: remind_at.map(Moment::millis), ..detail },
             SignalKind::CouponRejected
             | SignalKind::CouponApplied
-            | SignalKind::PaymentMethodsShown
             | SignalKind::PaymentAttempted
             | SignalKind::PaymentRedirected
             | SignalKind::PaymentReturned
             | SignalKind::FieldRejected
             | SignalKind::AccountRequired
-            | SignalKind::ItemRemoved
-            | SignalKind::VariantUnavailable
             | SignalKind::SearchEmpty
             | SignalKind::ChatOpened
             | SignalKind::ChatAnswered
-            | SignalKind::SavedForLater
             | SignalKind::ExitIntent
             | SignalKind::TabHidden
             | SignalKind::PageClosed
@@ -100,26 +108,27 @@ impl<'a> DetailRecord<'a> {
             }
             "coupon_rejected" => SignalKind::CouponRejected,
             "coupon_applied" => SignalKind::CouponApplied,
-            "payment_methods_shown" => SignalKind::PaymentMethodsShown,
+            "payment_methods_shown" => SignalKind::PaymentMethodsShown { count: self.number },
             "payment_attempted" => SignalKind::PaymentAttempted,
             "payment_failed" => SignalKind::PaymentFailed { class: PaymentClass::from_code(self.member?)? },
             "payment_redirected" => SignalKind::PaymentRedirected,
             "payment_returned" => SignalKind::PaymentReturned,
-            "error_shown" => {
-                SignalKind::ErrorShown { status: known(self.number, |number| u16::try_from(number).ok())? }
-            }
+            "error_shown" => SignalKind::ErrorShown {
+                status: known(self.number, |number| u16::try_from(number).ok())?,
+                slow_ms: self.took,
+            },
             "field_rejected" => SignalKind::FieldRejected,
             "account_required" => SignalKind::AccountRequired,
-            "item_removed" => SignalKind::ItemRemoved,
-            "item_unavailable" => {
-                SignalKind::ItemUnavailable { product: known(self.product, |product| ProductId::parse(&product).ok())? }
-            }
-            "variant_unavailable" => SignalKind::VariantUnavailable,
+            "item_removed" => SignalKind::ItemRemoved { product: known(self.product, product)? },
+            "item_unavailable" => SignalKind::ItemUnavailable { product: known(self.product, product)? },
+            "variant_unavailable" => SignalKind::VariantUnavailable { product: known(self.product, product)? },
             "search_empty" => SignalKind::SearchEmpty,
-            "page_viewed" => SignalKind::PageViewed { page: Page::from_code(self.member?)? },
+            "page_viewed" => {
+                SignalKind::PageViewed { page: Page::from_code(self.member?)?, product: known(self.product, product)? }
+            }
             "chat_opened" => SignalKind::ChatOpened,
             "chat_answered" => SignalKind::ChatAnswered,
-            "saved_for_later" => SignalKind::SavedForLater,
+            "saved_for_later" => SignalKind::SavedForLater { remind_at: self.then.map(Moment::from_millis) },
             "exit_intent" => SignalKind::ExitIntent,
             "tab_hidden" => SignalKind::TabHidden,
             "page_closed" => SignalKind::PageClosed,
@@ -127,6 +136,15 @@ impl<'a> DetailRecord<'a> {
             _ => return None,
         })
     }
+}
+
+fn named(product: Option<&ProductId>) -> Option<Cow<'_, str>> {
+    product.map(|product| Cow::Borrowed(product.as_str()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "read as the part that it is")]
+fn product(name: Cow<'_, str>) -> Option<ProductId> {
+    ProductId::parse(&name).ok()
 }
 
 #[cfg(test)]

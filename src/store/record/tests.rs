@@ -177,6 +177,8 @@ fn documented_cart() -> Cart {
         reminders: Vec::new(),
         order: None,
         expires_at: at,
+        stage_since: at,
+        heard: Heard::default(),
     }
 }
 

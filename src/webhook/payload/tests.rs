@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::form::response;
 use super::*;
 use crate::domain::{
-    Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointName, Event, Item, Minor, Moment,
+    Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointName, Event, Heard, Item, Minor, Moment,
     OrderBrief, OrderId, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper,
     Stage, StageSet, State, StepBrief, StepName, Totals, retry_ladder,
 };
@@ -104,6 +104,8 @@ fn cart() -> Cart {
         reminders: vec![mark(0, "2026-11-22T10:30:00.05Z"), mark(1, "2026-11-23T06:30:00.05Z")],
         order: None,
         expires_at: at("2027-02-20T06:00:00Z"),
+        stage_since: born,
+        heard: Heard::default(),
     }
 }
 

@@ -169,10 +169,10 @@ impl Storefront {
             1 => SignalKind::PaymentFailed { class: PaymentClass::Funds },
             2 => SignalKind::ExitIntent,
             3 => SignalKind::CouponRejected,
-            4 => SignalKind::PageViewed { page: Page::Returns },
+            4 => SignalKind::PageViewed { page: Page::Returns, product: None },
             5 => SignalKind::ItemUnavailable { product: Some(product("p-1")) },
             6 => SignalKind::PaymentRedirected,
-            _ => SignalKind::ErrorShown { status: Some(503) },
+            _ => SignalKind::ErrorShown { status: Some(503), slow_ms: None },
         }
     }
 
