@@ -48,8 +48,8 @@ pub use cart::{Abandonment, Cart, Comment, Heard, NextStep, ReminderMark, Stage,
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
 pub use delivery::{
-    Attempt, Delivery, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply, Status, StepBrief,
-    Why,
+    Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,
+    Status, StepBrief, Why,
 };
 pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
 pub use id::{

@@ -18,7 +18,7 @@ pub mod redis;
 
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
 pub use self::notes::Asked;
-pub use self::outbox::{Begun, Claim, Lane, OutboxCounts, Pause, Queue, Settled, Settlement};
+pub use self::outbox::{Begun, Claim, Lane, OutboxCounts, Pause, Queue, Sends, Settled, Settlement, UNANSWERED_FOR};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -94,9 +94,9 @@ pub struct OrderReceipt {
 pub enum InFlight {
     /// Nothing: no reminder starts after this answer.
     None,
-    /// A send had begun and has ended.
+    /// A send had begun and the receiver has answered it.
     Finished,
-    /// A send had begun and did not end while we waited: it may still arrive.
+    /// A send had begun and did not end while we waited, or it ended without an answer: it may still arrive.
     Possible,
 }
 
@@ -222,8 +222,8 @@ pub trait Store: Send + Sync + 'static {
     async fn commit_all(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
         join_all(commits.into_iter().map(|commit| self.commit(commit))).await
     }
-    /// When the last begun reminder of this cart is over, if one is in flight.
-    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>>;
+    /// What is known of the reminders of this cart that have begun.
+    async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends>;
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>>;
     async fn commit_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed>;
@@ -276,7 +276,8 @@ pub trait Store: Send + Sync + 'static {
     /// two share the limit is [`Queue::places`].
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>>;
     /// Renews the lease at the moment of sending and gives what is to be sent; `None`: the claim is no longer ours.
-    /// From here to the settlement, or `until`, the cart counts as having a send in flight when it is a reminder.
+    /// From here to the settlement, or `until`, the cart counts as having a send in flight when it is a reminder; one
+    /// that is not settled by then has ended without an answer, see [`Sends`].
     async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>>;
     /// [`Store::begin`] of several, in their order.
     async fn begin_all(&self, claims: &[Claim], now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
@@ -293,7 +294,7 @@ pub trait Store: Send + Sync + 'static {
     /// The earliest due moment in a lane.
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>>;
 
-    /// Stops an endpoint (idempotent); it stays stopped over restarts.
+    /// Stops an endpoint; it stays stopped over restarts. An earlier pause stands.
     async fn pause(&self, pause: &Pause) -> StoreResult<()>;
     /// Starts it again.
     async fn resume(&self, lane: &Lane) -> StoreResult<()>;

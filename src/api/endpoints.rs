@@ -99,7 +99,7 @@ pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// `POST /v1/endpoints/{shop}/{name}/resume`, without a body. 204 also when it was not stopped.
 pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
-    state.engine.store().resume(&lane).await?;
+    state.engine.resume(&lane).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

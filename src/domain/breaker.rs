@@ -92,7 +92,8 @@ pub const fn is_failure(outcome: OutcomeName) -> bool {
         | OutcomeName::TimedOut
         | OutcomeName::ConnectFailed
         | OutcomeName::TlsFailed
-        | OutcomeName::AddressRefused => true,
+        | OutcomeName::AddressRefused
+        | OutcomeName::ConnectionLost => true,
     }
 }
 

@@ -9,7 +9,7 @@ use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::reason::Reason;
-use super::send::OutcomeName;
+use super::send::{OutcomeName, STATE_EVENT_LIFE};
 use super::time::Moment;
 
 named! {
@@ -26,6 +26,8 @@ named! {
         Expired = "cart.expired",
         OptedOut = "cart.opted_out",
         EndpointTest = "endpoint.test",
+        /// Another endpoint of the shop was stopped, because it is gone or does nothing but fail.
+        EndpointDisabled = "endpoint.disabled",
     }
 }
 
@@ -117,6 +119,21 @@ pub struct OrderBrief {
     pub placed_at: Moment,
 }
 
+/// The endpoint that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointBrief {
+    pub name: EndpointName,
+    pub why: Why,
+}
+
+impl EventKind {
+    /// Whether it is about an endpoint, and no cart stands behind it.
+    #[must_use]
+    pub const fn is_about_an_endpoint(self) -> bool {
+        matches!(self, Self::EndpointTest | Self::EndpointDisabled)
+    }
+}
+
 /// What happened, as an endpoint will be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -127,6 +144,7 @@ pub struct Event {
     pub step: Option<StepBrief>,
     pub order: Option<OrderBrief>,
     pub reason: Option<Reason>,
+    pub endpoint: Option<EndpointBrief>,
 }
 
 impl Event {
@@ -142,7 +160,10 @@ impl Event {
                     let said = self.reason.map_or(("", ""), |r| (r.source.as_str(), r.code.as_str()));
                     format!("{}/{}/{}/{}", self.kind, self.at.millis(), said.0, said.1)
                 }
-                EventKind::EndpointTest => format!("{}/{}", self.kind, self.at.millis()),
+                EventKind::EndpointTest | EventKind::EndpointDisabled => {
+                    let name = self.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str());
+                    format!("{}/{}{name}", self.kind, self.at.millis())
+                }
                 EventKind::Abandoned
                 | EventKind::Reminder
                 | EventKind::Resumed
@@ -248,6 +269,26 @@ impl Delivery {
             event,
             due_at,
             send_not_after,
+            status: Status::Pending,
+            attempt_count: 0,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// The news, to another endpoint of its shop, that an endpoint was disabled. Its id follows from which and when.
+    #[must_use]
+    pub fn notice(shop: &ShopId, subject: &CartId, to: &EndpointName, about: EndpointBrief, at: Moment) -> Self {
+        let kind = EventKind::EndpointDisabled;
+        let event = Event { kind, at, abandonment: None, step: None, order: None, reason: None, endpoint: Some(about) };
+        Self {
+            id: DeliveryId::derive(kind, shop, subject, &event.about(), to),
+            shop: shop.clone(),
+            cart: subject.clone(),
+            endpoint: to.clone(),
+            created_at: at,
+            event,
+            due_at: at,
+            send_not_after: at.plus(STATE_EVENT_LIFE),
             status: Status::Pending,
             attempt_count: 0,
             attempts: Vec::new(),

@@ -320,7 +320,7 @@ impl<'a> Draft<'a> {
     /// An event of this kind, with what the cart knows.
     fn event(&self, kind: EventKind, at: Moment) -> Event {
         let reason = self.cart.primary_reason().copied();
-        Event { kind, at, abandonment: self.cart.last_abandonment, step: None, order: None, reason }
+        Event { kind, at, abandonment: self.cart.last_abandonment, step: None, order: None, reason, endpoint: None }
     }
 
     fn tell(&mut self, kind: EventKind, at: Moment) {

@@ -165,7 +165,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
-            counts.extend(why.map(|why| (format!("reminders_suppressed/{why}"), 1)));
+            let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);
+            counts.extend(kept_back.map(|why| (format!("reminders_suppressed/{why}"), 1)));
             counts
         }
         Fact::CartConverted { attribution, .. } => vec![(format!("conversions/{attribution}"), 1)],
@@ -209,6 +210,15 @@ pub fn census(facts: &[Fact]) -> Vec<Census> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reminder_that_was_given_up_is_not_counted_as_kept_back_as_well() {
+        let step = StepName::parse("first").expect("a literal slug");
+        for (result, keys) in [(ReminderResult::Suppressed, 2), (ReminderResult::Dead, 1)] {
+            let ended = Fact::Reminder { step: step.clone(), result, why: Some(Why::EndpointGone) };
+            assert_eq!(tallies(&[ended], Day::from_number(1)).len(), keys, "{result}");
+        }
+    }
 
     #[test]
     fn an_abandonment_noticed_after_midnight_counts_on_its_own_day() {

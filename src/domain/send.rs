@@ -25,6 +25,8 @@ named! {
         ConnectFailed = "connect_failed",
         TlsFailed = "tls_failed",
         AddressRefused = "address_refused",
+        /// The connection broke after the request had begun to leave.
+        ConnectionLost = "connection_lost",
     }
 }
 
@@ -37,6 +39,16 @@ pub struct Outcome {
     pub retry_after: Option<Duration>,
     pub duration: Duration,
     pub reply: Option<Reply>,
+}
+
+impl Outcome {
+    /// Whether the request may have left and nobody answered for it: then it can still arrive. A gateway that says it
+    /// lost its receiver (502, 504) does not answer for it.
+    #[must_use]
+    pub const fn is_unanswered(&self) -> bool {
+        matches!(self.name, OutcomeName::TimedOut | OutcomeName::ConnectionLost)
+            || matches!(self.status, Some(502 | 504))
+    }
 }
 
 /// Whether a delivery may go out now.
@@ -91,6 +103,9 @@ pub const fn retry_ladder(delivery: &Delivery) -> &'static [Duration] {
 /// Whether this delivery is still right to send, by everything known now.
 #[must_use]
 pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, person: &Person, now: Moment) -> Vetting {
+    if delivery.event.kind.is_about_an_endpoint() {
+        return if now > delivery.send_not_after { Vetting::Suppress(Why::Stale) } else { Vetting::Proceed };
+    }
     let Some(cart) = cart else { return Vetting::Suppress(Why::Erased) };
     if matches!(cart.state, State::Erased) {
         return Vetting::Suppress(Why::Erased);
@@ -155,7 +170,8 @@ pub fn after_attempt(delivery: &Delivery, outcome: &Outcome, now: Moment) -> Ver
         | OutcomeName::TimedOut
         | OutcomeName::ConnectFailed
         | OutcomeName::TlsFailed
-        | OutcomeName::AddressRefused => retry(delivery, outcome.retry_after, now),
+        | OutcomeName::AddressRefused
+        | OutcomeName::ConnectionLost => retry(delivery, outcome.retry_after, now),
     }
 }
 

@@ -12,8 +12,9 @@ use tracing::{error, info, warn};
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{self, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
+use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
 use crate::store::{Asked, BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreError, StoreResult};
+use crate::webhook::payload::PayloadError;
 use crate::webhook::{Message, payload};
 
 /// How much longer a send's lease is than its deadline: time to settle.
@@ -96,12 +97,14 @@ struct Conclusion {
     facts: Vec<Fact>,
     tallies: Vec<Tally>,
     keep_until: Moment,
+    /// When an attempt ended that nobody answered.
+    unanswered_at: Option<Moment>,
 }
 
 impl Conclusion {
     fn settlement(&self) -> Settlement<'_> {
-        let Self { claim, delivery, tallies, keep_until, .. } = self;
-        Settlement { claim, delivery, keep_until: *keep_until, tallies }
+        let Self { claim, delivery, tallies, keep_until, unanswered_at, .. } = self;
+        Settlement { claim, delivery, keep_until: *keep_until, tallies, unanswered_at: *unanswered_at }
     }
 }
 
@@ -251,7 +254,7 @@ impl Dispatcher {
                 // Still due, so that it goes out at once when the endpoint is started again.
                 Vetted::Later(claim, delivery.due_at.min(now))
             }
-            Vetting::Proceed => match cart.map(|cart| payload::render(&delivery, &cart, endpoint.thin)) {
+            Vetting::Proceed => match rendered(&delivery, cart.as_ref(), endpoint.thin) {
                 None => Vetted::Ended(suppressed(claim, delivery, Why::Erased)),
                 Some(Err(_)) => Vetted::Ended(concluded(claim, delivery, Verdict::Dead(Why::PayloadTooLarge))),
                 Some(Ok(body)) => {
@@ -305,7 +308,8 @@ impl Dispatcher {
                 );
             }
             let made = Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name };
-            conclusions.push(self.conclusion(claim, delivery, verdict, vec![made]));
+            let conclusion = self.conclusion(claim, delivery, verdict, vec![made]);
+            conclusions.push(Conclusion { unanswered_at: outcome.is_unanswered().then_some(now), ..conclusion });
         }
         self.settle(conclusions).await
     }
@@ -314,7 +318,8 @@ impl Dispatcher {
         let now = self.engine.clock.now();
         facts.extend(delivery.conclude(verdict));
         let tallies = domain::tallies(&facts, now.day());
-        Conclusion { claim, delivery, verdict, facts, tallies, keep_until: now.plus(self.settings.keep) }
+        let keep_until = now.plus(self.settings.keep);
+        Conclusion { claim, delivery, verdict, facts, tallies, keep_until, unanswered_at: None }
     }
 
     /// Records conclusions. Attempts were perhaps made, so a store that stumbles is asked again; when it stays down, the
@@ -356,6 +361,11 @@ impl Dispatcher {
             Settled::Lost => Dispatched::Lost,
         })
     }
+}
+
+/// The body to send; `None` when there is nothing left to tell about.
+fn rendered(delivery: &Delivery, cart: Option<&Cart>, thin: bool) -> Option<Result<Vec<u8>, PayloadError>> {
+    payload::notice(delivery).map(Ok).or_else(|| cart.map(|cart| payload::render(delivery, cart, thin)))
 }
 
 fn log_attempt(delivery: &Delivery, outcome: &Outcome, verdict: Verdict) {

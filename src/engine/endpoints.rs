@@ -1,16 +1,22 @@
 //! Which endpoints are sent to: paused by hand, disabled after nothing but failure, held back for a moment.
 //!
 //! What is paused and since when an endpoint fails is in the store, for every process and over restarts; what is held back
-//! is known to this process alone (`domain/breaker.rs`). Never here: deliveries.
+//! is known to this process alone (`domain/breaker.rs`). Never here: deliveries, but for the news that one was disabled.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::dispatcher::Dispatcher;
-use crate::domain::{self, Moment, OutcomeName, Why};
-use crate::store::{Lane, Pause, StoreResult};
+use crate::domain::{self, CartId, Delivery, EndpointBrief, EventKind, Moment, OutcomeName, Why};
+use crate::store::{Commit, Committed, Lane, Pause, StoreResult};
+
+/// What stands in the place of a cart's id where there is none, before the endpoint's name.
+const NO_CART: &str = "endpoint:";
+/// A pause that is older was told about, or is known.
+const TOLD_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// Endpoints in trouble, as last read.
 #[derive(Default)]
@@ -26,7 +32,14 @@ impl Dispatcher {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
-        let paused: HashSet<Lane> = self.engine.store.paused().await?.into_iter().map(|p| p.lane).collect();
+        let pauses = self.engine.store.paused().await?;
+        for pause in &pauses {
+            // Whoever stopped it may have died before it told.
+            if !self.is_paused(&pause.lane) && self.engine.now().since(pause.since) < TOLD_WITHIN {
+                self.announce(pause).await?;
+            }
+        }
+        let paused: HashSet<Lane> = pauses.into_iter().map(|pause| pause.lane).collect();
         let failing: HashMap<Lane, Moment> = self.engine.store.failing().await?.into_iter().collect();
         *self.stopped.failing.write().unwrap_or_else(PoisonError::into_inner) = failing;
         let policies = self.engine.policies();
@@ -47,7 +60,9 @@ impl Dispatcher {
     /// Remembers since when an endpoint fails, and stops it when it says that it is gone, or fails for too long.
     pub(super) async fn watch_health(&self, lane: &Lane, outcome: OutcomeName, now: Moment) -> StoreResult<()> {
         if outcome == OutcomeName::Gone {
-            return self.stop_endpoint(lane, Why::EndpointGone, now).await;
+            // Sends that were on their way together say it together.
+            let is_known = self.is_paused(lane);
+            return if is_known { Ok(()) } else { self.stop_endpoint(lane, Why::EndpointGone, now).await };
         }
         let known = self.stopped.failing.read().unwrap_or_else(PoisonError::into_inner).get(lane).copied();
         match (domain::is_failure(outcome), known) {
@@ -77,7 +92,43 @@ impl Dispatcher {
         self.stopped.paused.write().unwrap_or_else(PoisonError::into_inner).insert(lane.clone());
         self.engine.metrics.endpoint_up(shop, endpoint, false);
         self.engine.metrics.endpoint_disabled(shop, endpoint, why);
-        self.engine.store.pause(&Pause { lane: lane.clone(), why, since: now }).await
+        self.engine.store.pause(&Pause { lane: lane.clone(), why, since: now }).await?;
+        // Of two processes that stop it the first one's words stand, so both tell the same.
+        match self.engine.store.paused().await?.iter().find(|pause| pause.lane == *lane) {
+            Some(pause) => self.announce(pause).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells those other endpoints of the shop that want to know. To tell it twice is to tell it once: the ids are the
+    /// same.
+    async fn announce(&self, pause: &Pause) -> StoreResult<()> {
+        let Pause { lane: Lane { shop, endpoint }, why, since } = pause;
+        if !matches!(why, Why::EndpointGone | Why::EndpointFailing) {
+            return Ok(());
+        }
+        let policies = self.engine.policies();
+        let (Some(policy), Ok(subject)) = (policies.shops.get(shop), CartId::parse(&format!("{NO_CART}{endpoint}")))
+        else {
+            return Ok(());
+        };
+        let about = EndpointBrief { name: endpoint.clone(), why: *why };
+        let wanted = policy.program.subscriptions.iter();
+        let notices: Vec<Delivery> = wanted
+            .filter(|other| other.endpoint != *endpoint && other.events.contains(EventKind::EndpointDisabled))
+            .map(|other| Delivery::notice(shop, &subject, &other.endpoint, about.clone(), *since))
+            .collect();
+        if notices.is_empty() {
+            return Ok(());
+        }
+        let told = Commit { outbox: &notices, ..Commit::removal(shop, &subject, self.engine.now()) };
+        if self.engine.store.commit(told).await? == Committed::Conflict {
+            warn!(%shop, %endpoint, "nobody is told that the endpoint is disabled: there is a cart of the id {subject}");
+        }
+        for notice in notices {
+            self.engine.nudge(&Lane { shop: shop.clone(), endpoint: notice.endpoint });
+        }
+        Ok(())
     }
 
     /// Says whether an endpoint is held back after failures in a row.

@@ -1,4 +1,4 @@
-//! What people do with deliveries: send one again, replay the dead of an endpoint, try an endpoint out.
+//! What people do with deliveries: send one again, replay the dead of an endpoint, start one again, try one out.
 //!
 //! Nothing is sent from here but the test event: what is sent again is made due, and the dispatcher does the rest, with
 //! every look and limit it has. Read next: `domain/resend.rs`.
@@ -97,6 +97,15 @@ impl Engine {
             }
         }
         (revivals, kept)
+    }
+
+    /// Starts an endpoint again, and what it failed before counts no more.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn resume(&self, lane: &Lane) -> StoreResult<()> {
+        self.store.note_working(lane).await?;
+        self.store.resume(lane).await
     }
 
     /// Sends an `endpoint.test` event now, also to an endpoint that is paused; `None` when there is no such endpoint.

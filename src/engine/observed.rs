@@ -14,7 +14,7 @@ use crate::domain::{
 use crate::metrics::Metrics;
 use crate::store::{
     Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
-    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreResult,
+    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
 };
 
 /// A store whose calls are measured.
@@ -88,7 +88,7 @@ macro_rules! observe {
 observe! {
     load(shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> Loaded<Cart>;
     commit(commit: Commit<'_>) -> Committed;
-    in_flight_until(shop: &ShopId, id: &CartId, now: Moment) -> Option<Moment>;
+    sends(shop: &ShopId, id: &CartId, now: Moment) -> Sends;
     load_order(shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> Loaded<Order>;
     commit_order(commit: OrderCommit<'_>) -> Committed;
     enroll(shop: &ShopId, hashes: &[IdentifierHash], cart: &CartId, until: Moment) -> Vec<Note>;

@@ -2,7 +2,7 @@
 //!
 //! 1. The purchase is marked on every identifier of the buyer: from now on the last look before a send stops it.
 //! 2. Every cart it settles is closed. A send that had begun before is known from that same commit.
-//! 3. Sends in flight are waited out, bounded.
+//! 3. Sends in flight are waited out, bounded; one that nobody answered may arrive later still, and the answer says so.
 //! 4. The order itself is recorded, with its counts and its answer, and answered.
 //!
 //! Each write is idempotent, so a repeat after a crash finishes what the first one began. A sender reads in the
@@ -16,10 +16,10 @@ use tracing::warn;
 
 use super::inbox::{Engine, Once, WriteError, keep_answer, replay_order};
 use crate::domain::{
-    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews,
-    OrderStatus, Person, ShopId, State, What,
+    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Note, NoteKey, Order, OrderNews, OrderStatus,
+    Person, ShopId, State, What,
 };
-use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Version};
+use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Sends, Version};
 
 /// How often a send in flight is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
@@ -31,7 +31,8 @@ const CONFLICTS_MAX: usize = 5;
 struct Closed {
     id: CartId,
     attribution: Option<Attribution>,
-    in_flight_until: Option<Moment>,
+    /// Whether a reminder of it was on its way, or still may be.
+    is_sent: bool,
     is_settled: bool,
 }
 
@@ -214,39 +215,46 @@ impl Engine {
         };
         let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
-        let in_flight_until = match written.in_flight_until {
-            Some(until) => Some(until),
-            None => self.store.in_flight_until(shop, id, self.clock.now()).await?,
-        };
-        Ok(Some(Closed { id: id.clone(), attribution, in_flight_until, is_settled: true }))
+        let is_sent = written.in_flight_until.is_some() || self.is_sent(shop, id).await?;
+        Ok(Some(Closed { id: id.clone(), attribution, is_sent, is_settled: true }))
     }
 
     /// A cart that this order had nothing to close in, while a send to it is on its way: that is waited out all the same.
     async fn still_sent(&self, shop: &ShopId, id: &CartId) -> Result<Option<Closed>, WriteError> {
-        let until = self.store.in_flight_until(shop, id, self.clock.now()).await?;
-        let sent =
-            |until| Closed { id: id.clone(), attribution: None, in_flight_until: Some(until), is_settled: false };
-        Ok(until.map(sent))
+        let sent = Closed { id: id.clone(), attribution: None, is_sent: true, is_settled: false };
+        Ok(self.is_sent(shop, id).await?.then_some(sent))
+    }
+
+    async fn is_sent(&self, shop: &ShopId, id: &CartId) -> Result<bool, WriteError> {
+        Ok(!self.store.sends(shop, id, self.clock.now()).await?.is_none())
     }
 
     /// Waits until no send of these carts is in flight any more, or its lease is over.
     async fn wait_out(&self, shop: &ShopId, closed: &[Closed]) -> Result<InFlight, WriteError> {
         let mut worst = InFlight::None;
-        for cart in closed.iter().filter(|cart| cart.in_flight_until.is_some()) {
-            let ended = tokio::time::timeout(WAIT_MAX, async {
-                while self.store.in_flight_until(shop, &cart.id, self.clock.now()).await?.is_some() {
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-                Ok::<(), WriteError>(())
-            });
-            worst = worst.worst(if let Ok(result) = ended.await {
-                result.map(|()| InFlight::Finished)?
-            } else {
-                warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order has not ended yet");
-                InFlight::Possible
-            });
+        for cart in closed.iter().filter(|cart| cart.is_sent) {
+            let sends = match tokio::time::timeout(WAIT_MAX, self.landed(shop, &cart.id)).await {
+                Ok(sends) => Some(sends?),
+                Err(_) => None,
+            };
+            let is_answered = sends.is_some_and(|sends| sends.is_none());
+            if !is_answered {
+                warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order may still arrive: nobody answered it");
+            }
+            worst = worst.worst(if is_answered { InFlight::Finished } else { InFlight::Possible });
         }
         Ok(worst)
+    }
+
+    /// What is left to know of the sends of a cart once none is in flight any more.
+    async fn landed(&self, shop: &ShopId, id: &CartId) -> Result<Sends, WriteError> {
+        loop {
+            let sends = self.store.sends(shop, id, self.clock.now()).await?;
+            if sends.in_flight_until.is_none() {
+                return Ok(sends);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 }
 

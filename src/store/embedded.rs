@@ -16,6 +16,7 @@ mod letters;
 mod outbox;
 mod people;
 mod schema;
+mod sends;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -34,7 +35,8 @@ use self::worker::{Access, Worker};
 use super::letters::Mark;
 use super::{
     BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
-    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult, Stored, record,
+    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult, Stored,
+    record,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
@@ -105,9 +107,9 @@ impl Store for EmbeddedStore {
         self.writer.run(move |db| write.apply(db)).await
     }
 
-    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
+    async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
         let (shop, id) = (shop.clone(), id.clone());
-        self.lookups.run(move |db| Ok(outbox::in_flight_until(db, &shop, &id, now)?)).await
+        self.lookups.run(move |db| Ok(sends::of(db, &shop, &id, now)?)).await
     }
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {

@@ -3,6 +3,8 @@
 //! A claim is a wake: it moves the due moment to the end of the lease, so that a worker that dies loses nothing. Never
 //! here: what a delivery is (`domain/delivery.rs`), or how a lane is kept.
 
+use std::time::Duration;
+
 use crate::domain::{Cart, CartId, Delivery, DeliveryId, EndpointName, Moment, ShopId, Tally, Why};
 
 /// The queue of one endpoint. A slow one is never in another's way.
@@ -62,6 +64,41 @@ pub struct Settlement<'a> {
     /// How long a delivery that has ended stays readable.
     pub keep_until: Moment,
     pub tallies: &'a [Tally],
+    /// When an attempt ended whose request may still arrive, because nobody answered it; see [`Sends`].
+    pub unanswered_at: Option<Moment>,
+}
+
+/// How long a request that nobody answered counts as one that may still arrive: longer than a kernel tries to pass on
+/// what a closed connection had left to send (Linux gives up after some 100 s).
+pub const UNANSWERED_FOR: Duration = Duration::from_secs(120);
+
+/// The reminders of a cart that have begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sends {
+    /// When the last one that was not settled is over.
+    pub in_flight_until: Option<Moment>,
+    /// Until when one that ended without an answer may still arrive, as long as its delivery was not delivered.
+    pub unanswered_until: Option<Moment>,
+}
+
+impl Sends {
+    /// From when each of those known is over, or was, as of `now`.
+    #[must_use]
+    pub fn of(ends: impl IntoIterator<Item = Moment>, now: Moment) -> Self {
+        let (mut running, mut over) = (None, None);
+        for end in ends {
+            let latest = if end > now { &mut running } else { &mut over };
+            *latest = (*latest).max(Some(end));
+        }
+        let unanswered_until = over.map(|end| end.plus(UNANSWERED_FOR)).filter(|until| *until > now);
+        Self { in_flight_until: running, unanswered_until }
+    }
+
+    /// Whether nothing is on its way, as far as anybody can know.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.in_flight_until.is_none() && self.unanswered_until.is_none()
+    }
 }
 
 /// Whether a settlement held.

@@ -26,8 +26,8 @@ mod sends;
 mod wakes;
 
 use std::collections::HashSet;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,9 +35,10 @@ use async_trait::async_trait;
 pub use self::address::Address;
 use self::connection::Connections;
 use self::keys::Shards;
+use self::meta::{Meta, Standing};
 use super::{
     Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
-    OutboxCounts, Page, Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
+    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
@@ -69,7 +70,7 @@ pub struct RedisStore {
     redis: Connections,
     shards: Shards,
     allow_volatile: bool,
-    identity_key: [u8; 32],
+    meta: Meta,
     /// Lanes that `cw:lanes` is known to have.
     lanes: RwLock<HashSet<Lane>>,
     /// The latest `now` of any call, in ms; `i64::MIN` before the first. What a call without one counts its life from.
@@ -83,7 +84,7 @@ impl RedisStore {
     /// [`super::StoreError::Unusable`] when the store was made otherwise than these settings say, or by a newer version.
     pub async fn open(settings: RedisSettings, fresh_identity_key: [u8; 32], now: Moment) -> StoreResult<Self> {
         let redis = Connections::new(&settings.url, settings.tls_ca, settings.command_timeout, settings.connections)?;
-        let identity_key = match meta::agree(&redis, settings.shards, fresh_identity_key, now).await {
+        let meta = match meta::agree(&redis, settings.shards, fresh_identity_key, now).await {
             // Of a replica, or of one server of a cluster, its own words say more.
             Err(StoreError::Unavailable(why)) => match health::check(&redis, true).await {
                 Err(unusable @ StoreError::Unusable(_)) => return Err(unusable),
@@ -95,10 +96,20 @@ impl RedisStore {
             redis,
             shards: Shards(settings.shards),
             allow_volatile: settings.allow_volatile,
-            identity_key,
+            meta,
             lanes: RwLock::default(),
             latest_at: AtomicI64::new(i64::MIN),
         })
+    }
+
+    async fn confirm(&self) -> StoreResult<Standing> {
+        let now = self.latest_at().unwrap_or(Moment::from_millis(0));
+        let standing = meta::confirm(&self.redis, &self.meta, now).await?;
+        if let Standing::Emptied(_) = standing {
+            // Of what is known of it nothing is there any more.
+            self.lanes.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(standing)
     }
 
     fn saw(&self, now: Moment) {
@@ -137,7 +148,7 @@ impl Store for RedisStore {
     }
 
     fn identity_key(&self) -> [u8; 32] {
-        self.identity_key
+        self.meta.identity_key
     }
 
     async fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> StoreResult<Loaded<Cart>> {
@@ -156,9 +167,9 @@ impl Store for RedisStore {
         self.commit_carts(commits).await
     }
 
-    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
+    async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
         self.saw(now);
-        self.send_in_flight_until(shop, id, now).await
+        self.sends_of(shop, id, now).await
     }
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {
@@ -329,14 +340,21 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> StoreResult<Health> {
-        let health = health::check(&self.redis, self.allow_volatile).await?;
-        meta::is_still(&self.redis, self.shards.0, self.identity_key).await?;
+        let mut health = health::check(&self.redis, self.allow_volatile).await?;
+        if let Standing::Emptied(at) = self.confirm().await? {
+            health.notes.push(format!(
+                "Redis was found empty at {at}: it was emptied, or came back without its data. What was kept there is gone, \
+                 and what comes in is kept since. Bring its data back if there is a copy; this is shown until then, or \
+                 until cartwake is started anew."
+            ));
+        }
         Ok(health)
     }
 
-    /// Redis expires by itself; enrolments and dead deliveries are trimmed where new ones come in.
+    /// Redis expires by itself; that it was emptied is seen to. Enrolments and dead deliveries are trimmed where new ones come in.
     async fn sweep(&self, now: Moment) -> StoreResult<u64> {
         self.saw(now);
+        self.confirm().await?;
         Ok(0)
     }
 

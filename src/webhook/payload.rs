@@ -13,7 +13,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
-use self::form::{Data, Envelope, Experiment, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm};
+use self::form::{
+    Data, Envelope, Experiment, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm,
+};
 use crate::domain::{Cart, Content, Delivery, EventKind, Moment, WebUrl};
 
 /// A body stays below this; Standard Webhooks asks for it.
@@ -44,6 +46,14 @@ pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, P
     }
     cut(&mut data, delivery);
     fitting(&envelope(delivery, &data)).ok_or(PayloadError::TooLarge)
+}
+
+/// The body of the news about an endpoint: no cart stands behind it. `None` for the news about a cart.
+#[must_use]
+pub fn notice(delivery: &Delivery) -> Option<Vec<u8>> {
+    let about = delivery.event.endpoint.as_ref()?;
+    let (shop, endpoint, why) = (delivery.shop.as_str(), about.name.as_str(), about.why.as_str());
+    Some(json(&envelope(delivery, NoticeForm { shop, endpoint, why, disabled_at: Stamp(delivery.event.at) })))
 }
 
 /// The body of an `endpoint.test` event: nothing in it is about anybody.

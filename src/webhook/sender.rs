@@ -184,7 +184,7 @@ fn why_unanswered(id: &str, host: &str, error: reqwest::Error) -> OutcomeName {
         return OutcomeName::TlsFailed;
     }
     tracing::debug!(delivery.id = id, url.host = host, "webhook without an answer from {host}: {cause}");
-    OutcomeName::ConnectFailed
+    if error.is_connect() || error.is_builder() { OutcomeName::ConnectFailed } else { OutcomeName::ConnectionLost }
 }
 
 /// The handshake reports what is no TLS, or not trusted, as invalid data; TCP itself never does.

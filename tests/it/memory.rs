@@ -20,8 +20,8 @@ use cartwake::domain::{
 };
 use cartwake::store::{
     Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded,
-    OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Settled, Settlement, Shelf, Store, StoreResult, Stored,
-    Version,
+    OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
+    Stored, Version,
 };
 
 /// A cart, where it is in the index of wakes, and how often it was written.
@@ -63,6 +63,8 @@ pub struct Book {
     pub lanes: BTreeSet<Lane>,
     /// Sends that began and were not settled.
     pub sends: BTreeMap<(ShopId, CartId, DeliveryId), Moment>,
+    /// Sends that ended without an answer.
+    pub unanswered: BTreeMap<(ShopId, CartId, DeliveryId), Moment>,
     pub pauses: BTreeMap<Lane, Pause>,
     pub failing: BTreeMap<Lane, Moment>,
     pub tallies: BTreeMap<(ShopId, Day, TallyKey), i64>,
@@ -104,8 +106,8 @@ impl Store for MemoryStore {
         Ok(self.with(|book| book.commit(&commit)))
     }
 
-    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
-        Ok(self.with(|book| book.in_flight_until(shop, id, now)))
+    async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
+        Ok(self.with(|book| book.sends_of(shop, id, now)))
     }
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {
@@ -198,7 +200,7 @@ impl Store for MemoryStore {
     }
 
     async fn pause(&self, pause: &Pause) -> StoreResult<()> {
-        self.with(|book| book.pauses.insert(pause.lane.clone(), pause.clone()));
+        self.with(|book| book.pauses.entry(pause.lane.clone()).or_insert_with(|| pause.clone()).since);
         Ok(())
     }
 

@@ -126,11 +126,18 @@ async fn a_stale_claim_neither_begins_nor_settles_nor_releases() {
     let mut delivery = begun.delivery.clone();
     delivery.status = Status::Delivered;
     for stale in [&first, &second] {
-        let settlement = Settlement { claim: stale, delivery: &delivery, keep_until: at(1000), tallies: &[] };
+        let settlement =
+            Settlement { claim: stale, delivery: &delivery, keep_until: at(1000), tallies: &[], unanswered_at: None };
         assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Lost);
         assert_eq!(store.release(stale, at(1)).await.expect("reachable"), Settled::Lost);
     }
-    let settlement = Settlement { claim: &begun.claim, delivery: &delivery, keep_until: at(1000), tallies: &[] };
+    let settlement = Settlement {
+        claim: &begun.claim,
+        delivery: &delivery,
+        keep_until: at(1000),
+        tallies: &[],
+        unanswered_at: None,
+    };
     assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
 }
 
@@ -190,7 +197,13 @@ async fn a_full_redis_refuses_new_carts_and_nothing_else() {
     assert_eq!(claims.len(), 2);
     let begun = store.begin(&claims[0], at(3), at(13)).await.expect("sending goes on").expect("ours");
     let delivery = Delivery { status: Status::Delivered, ..begun.delivery };
-    let settlement = Settlement { claim: &begun.claim, delivery: &delivery, keep_until: at(1000), tallies: &[] };
+    let settlement = Settlement {
+        claim: &begun.claim,
+        delivery: &delivery,
+        keep_until: at(1000),
+        tallies: &[],
+        unanswered_at: None,
+    };
     assert_eq!(store.settle(settlement).await.expect("sending goes on"), Settled::Done);
     assert_eq!(store.release(&claims[1], at(4)).await.expect("sending goes on"), Settled::Done);
     let pause = Pause { lane: lane(), why: Why::EndpointGone, since: at(4) };
@@ -327,7 +340,13 @@ async fn use_all_of_it(store: &RedisStore) {
     for claim in &claims[1..] {
         let begun = store.begin(claim, at(3), at(13)).await.expect("allowed").expect("ours");
         let delivery = Delivery { status: Status::Dead(Why::Rejected), ..begun.delivery };
-        let settlement = Settlement { claim: &begun.claim, delivery: &delivery, keep_until: far, tallies: &tallies };
+        let settlement = Settlement {
+            claim: &begun.claim,
+            delivery: &delivery,
+            keep_until: far,
+            tallies: &tallies,
+            unanswered_at: None,
+        };
         assert_eq!(store.settle(settlement).await.expect("allowed"), Settled::Done);
     }
     store.release(&claims[0], at(4)).await.expect("allowed");

@@ -326,6 +326,7 @@ pub fn reminder_to(name: &str, cart: &Cart, index: u32, due_at: Moment) -> Deliv
         step: Some(step),
         order: None,
         reason: Some(abandonment(1).reason),
+        endpoint: None,
     };
     Delivery::new(cart, &endpoint(name), event, due_at, due_at.plus(secs(12 * 3600)))
 }

@@ -56,23 +56,25 @@ impl Shop {
     /// With a clock that begins at this moment.
     pub async fn open_at(backend: Backend, start: Moment) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        let store = match backend {
-            Backend::Embedded => format!("embedded:{}", folder.path().join("store").display()),
-            Backend::Redis => servers::own_database(),
-        };
-        Self::open_on(&store, start, folder).await
+        Self::open_on(&store_in(backend, &folder), start, folder, "").await
+    }
+
+    /// With more configuration, behind that of the shop: endpoints of its, or sections.
+    pub async fn open_with(backend: Backend, more: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        Self::open_on(&store_in(backend, &folder), Moment::from_millis(START), folder, more).await
     }
 
     /// On the store behind this address.
     pub async fn open_behind(store: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self::open_on(store, Moment::from_millis(START), folder).await
+        Self::open_on(store, Moment::from_millis(START), folder, "").await
     }
 
-    async fn open_on(store: &str, start: Moment, folder: TempDir) -> Self {
+    async fn open_on(store: &str, start: Moment, folder: TempDir, more: &str) -> Self {
         let receiver = Receiver::start();
         let file = folder.path().join("cartwake.toml");
-        std::fs::write(&file, configuration(store, &receiver.url)).expect("the folder is ours");
+        std::fs::write(&file, configuration(store, &receiver.url) + more).expect("the folder is ours");
         let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems}"));
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");
@@ -164,6 +166,29 @@ async fn answer(request: RequestBuilder) -> Answer {
     let text = response.text().await.expect("the answer is text");
     let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
     Answer { status, body }
+}
+
+fn store_in(backend: Backend, folder: &TempDir) -> String {
+    match backend {
+        Backend::Embedded => format!("embedded:{}", folder.path().join("store").display()),
+        Backend::Redis => servers::own_database(),
+    }
+}
+
+/// One more endpoint of the shop.
+pub fn endpoint(name: &str, receiver: &Receiver, events: &str) -> String {
+    let url = &receiver.url;
+    format!(
+        r#"
+[[shop.endpoint]]
+name = "{name}"
+url = "{url}"
+secrets = ["{SECRET}"]
+timeout = "2s"
+allow_networks = ["127.0.0.0/8"]
+events = [{events}]
+"#
+    )
 }
 
 fn configuration(store: &str, receiver: &str) -> String {

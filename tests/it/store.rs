@@ -197,6 +197,10 @@ on_every_store! {
             a_send_in_flight_ends_by_itself,
             a_commit_tells_of_a_send_in_flight,
             two_sends_of_one_cart_are_in_flight_until_both_are_over,
+            a_send_that_nobody_answered_may_still_arrive,
+            a_send_whose_worker_died_may_still_arrive,
+            what_was_delivered_after_all_is_not_awaited_again,
+            a_later_answer_of_another_kind_does_not_call_an_earlier_request_back,
             a_release_gives_the_delivery_back,
             lanes_do_not_touch_each_other,
             the_next_due_moment_follows_claims;

@@ -51,6 +51,11 @@ on_every_store! {
         retries_end_before_a_reminder_is_stale,
         every_signature_is_accepted_by_the_official_library,
         an_order_during_a_send_waits_for_its_end,
+        an_order_that_waited_for_a_send_without_an_answer_says_that_it_may_arrive,
+        an_order_after_a_send_without_an_answer_says_for_a_while_that_it_may_arrive,
+        a_second_order_of_a_cart_waits_for_the_send_that_the_first_one_waits_for,
+        the_other_endpoints_of_a_shop_hear_that_one_is_gone,
+        an_endpoint_that_does_nothing_but_fail_is_disabled_and_the_others_hear_of_it,
         an_order_does_not_wait_for_news_about_a_cart;
     deliveries:
         a_dead_letter_is_listed_read_and_sent_again,

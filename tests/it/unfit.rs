@@ -89,9 +89,32 @@ async fn a_store_that_was_emptied_or_made_by_a_newer_version_is_noticed() {
     let sentence = store.check().await.expect_err("newer").to_string();
     assert!(sentence.contains("newer cartwake"), "{sentence}");
     assert!(refusal(settings(&server.url(0))).await.contains("newer cartwake"));
+}
+
+/// Whoever empties Redis has lost what was in it; a shop that goes on selling is still served.
+#[tokio::test]
+async fn an_emptied_redis_is_gone_on_with_under_the_same_key_and_said_to_be() {
+    let server = RedisServer::start();
+    let open = async || RedisStore::open(settings(&server.url(0)), [7; 32], at(0)).await.expect("usable");
+    let (store, other) = (open().await, open().await);
+    let shop = Shop::open_behind(&server.url(1)).await;
+    assert!(shop.puts("c-1", cart_of("joe@example.com")).await.status < 300);
     assert_eq!(server.tell("FLUSHALL"), "+OK");
-    let sentence = store.check().await.expect_err("gone").to_string();
-    assert!(sentence.contains("emptied"), "{sentence}");
+    for (store, who) in [(&store, "who finds it empty"), (&other, "who finds it made anew")] {
+        let notes = store.check().await.expect("usable").notes;
+        assert!(notes.iter().any(|note| note.contains("found empty at")), "{who}: {notes:?}");
+    }
+    assert_eq!(open().await.identity_key(), store.identity_key(), "who comes later hashes as all others do");
+    assert_eq!(server.tell("SET cw:meta \"schema=1 shards=16 made_at=1 identity=00\""), "+OK");
+    assert!(store.check().await.expect_err("another store").to_string().contains("another store's"));
+
+    let ready = shop.ops(Method::GET, "/readyz").await;
+    assert_eq!(ready.status, 200, "{ready:?}");
+    assert!(ready.body.to_string().contains("found empty at"), "{ready:?}");
+    assert!(shop.puts("c-2", cart_of("ann@example.com")).await.status < 300);
+    shop.advance(5 * HOUR).await;
+    let reminded = shop.receiver.of_kind("cart.reminder");
+    assert_eq!(reminded.len(), 1, "what came before is gone, what came after is looked after");
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::counts;
 use super::fault::Fault;
-use super::outbox::{self, NewDelivery};
+use super::outbox::NewDelivery;
 use super::schema::limit_of;
+use super::{counts, sends};
 use crate::domain::{CartId, Census, EventKey, Moment, OrderId, ShopId, Tally};
 use crate::store::{Answered, Commit, Committed, Keep, OrderCommit, Page, StoreError, StoreResult, Version, record};
 
@@ -191,7 +191,7 @@ impl CartWrite {
         }
         counts::move_census(db, &self.shop, &self.census)?;
         self.write.rest(db)?;
-        let in_flight_until = outbox::in_flight_until(db, &self.shop, &self.id, self.write.now)?;
+        let in_flight_until = sends::of(db, &self.shop, &self.id, self.write.now)?.in_flight_until;
         Ok(Committed::Done { in_flight_until })
     }
 }

@@ -25,10 +25,10 @@ pub fn count(db: &Connection, lane: &Lane, pending: i64, dead: i64) -> Result<()
     Ok(())
 }
 
-/// Stops an endpoint.
+/// Stops an endpoint; the first pause stays.
 pub fn pause(db: &Connection, pause: &Pause) -> Result<(), rusqlite::Error> {
     let (shop, endpoint) = (pause.lane.shop.as_str(), pause.lane.endpoint.as_str());
-    db.prepare_cached("REPLACE INTO pauses VALUES (?, ?, ?, ?)")?.execute(params![
+    db.prepare_cached("INSERT OR IGNORE INTO pauses VALUES (?, ?, ?, ?)")?.execute(params![
         shop,
         endpoint,
         pause.why.as_str(),

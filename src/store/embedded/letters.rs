@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::counts;
 use super::fault::Fault;
 use super::lanes::{self, collect};
-use super::outbox::{DEAD, PENDING, land};
+use super::outbox::{DEAD, PENDING};
 use super::schema::limit_of;
+use super::sends::{self, Fate};
 use crate::domain::{CartId, Delivery, DeliveryId, EndpointName, Moment, ShopId, Tally};
 use crate::store::letters::Mark;
 use crate::store::{Burial, Claim, Lane, Letter, LetterPage, Revival, Settled, Shelf, record};
@@ -140,7 +141,7 @@ impl Burying {
         if buried == 0 {
             return Ok(Settled::Lost);
         }
-        land(db, claim)?;
+        sends::end(db, claim, Fate::Unsent)?;
         lanes::count(db, &claim.lane, -1, 1)?;
         counts::add_tallies(db, claim.lane.shop.as_str(), &self.tallies)?;
         Ok(Settled::Done)

@@ -1,14 +1,15 @@
-//! The outbox in tables: deliveries by lane and due moment, leases, sends in flight.
+//! The outbox in tables: deliveries by lane and due moment, leases.
 //!
 //! A lease is the due moment of a pending row that is marked as leased; only who names that moment may begin, settle or
-//! release. Read next: `embedded/lanes.rs` for what is known of a lane as a whole.
+//! release. Read next: `embedded/sends.rs` for what is on its way, `embedded/lanes.rs` for a lane as a whole.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::lanes::collect;
 use super::schema::limit_of;
-use super::{counts, lanes};
+use super::sends::Fate;
+use super::{counts, lanes, sends};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
 use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, record};
 
@@ -133,38 +134,10 @@ pub fn begin(db: &Connection, claim: &Claim, until: Moment) -> Result<Option<Beg
     db.prepare_cached("UPDATE deliveries SET due_at = ? WHERE id = ?")?
         .execute(params![until.millis(), claim.delivery.as_str()])?;
     if claim.delivery.is_reminder() {
-        db.prepare_cached("REPLACE INTO sends VALUES (?, ?, ?, ?)")?.execute(params![
-            shop.as_str(),
-            claim.cart.as_str(),
-            claim.delivery.as_str(),
-            until.millis()
-        ])?;
+        sends::begin(db, claim, until)?;
     }
     let claim = Claim { until, ..claim.clone() };
     Ok(Some(Begun { claim, delivery, cart }))
-}
-
-/// When the last begun send of a cart is over.
-pub fn in_flight_until(
-    db: &Connection,
-    shop: &ShopId,
-    cart: &CartId,
-    now: Moment,
-) -> Result<Option<Moment>, rusqlite::Error> {
-    let until: Option<i64> = db
-        .prepare_cached("SELECT max(until) FROM sends WHERE shop = ? AND cart = ? AND until > ?")?
-        .query_row(params![shop.as_str(), cart.as_str(), now.millis()], |row| row.get(0))?;
-    Ok(until.map(Moment::from_millis))
-}
-
-/// The send of a claim is over.
-pub fn land(db: &Connection, claim: &Claim) -> Result<(), rusqlite::Error> {
-    db.prepare_cached("DELETE FROM sends WHERE shop = ? AND cart = ? AND delivery = ?")?.execute([
-        claim.lane.shop.as_str(),
-        claim.cart.as_str(),
-        claim.delivery.as_str(),
-    ])?;
-    Ok(())
 }
 
 /// Gives a claim back.
@@ -177,7 +150,7 @@ pub fn release(db: &Connection, claim: &Claim, due_at: Moment) -> Result<Settled
     if released == 0 {
         return Ok(Settled::Lost);
     }
-    land(db, claim)?;
+    sends::end(db, claim, Fate::Unsent)?;
     Ok(Settled::Done)
 }
 
@@ -189,6 +162,7 @@ pub struct Settling {
     purge_at: Option<Moment>,
     bytes: Vec<u8>,
     tallies: Vec<Tally>,
+    fate: Fate,
 }
 
 impl Settling {
@@ -201,6 +175,7 @@ impl Settling {
             purge_at: delivery.status.is_final().then_some(settlement.keep_until),
             bytes: record::encode_delivery(delivery),
             tallies: settlement.tallies.to_vec(),
+            fate: Fate::of(settlement),
         }
     }
 
@@ -222,7 +197,7 @@ impl Settling {
         if settled == 0 {
             return Ok(Settled::Lost);
         }
-        land(db, claim)?;
+        sends::end(db, claim, self.fate)?;
         if self.status.is_final() {
             lanes::count(db, &claim.lane, -1, i64::from(code(self.status) == DEAD))?;
         }

@@ -86,6 +86,9 @@ CREATE TABLE census (shop TEXT, state TEXT, carts INTEGER NOT NULL, PRIMARY KEY 
 
 /// Added since, and kept by versions that do not know it.
 const LATER: &str = "
+-- Sends that ended without an answer.
+CREATE TABLE IF NOT EXISTS unanswered (shop TEXT, cart TEXT, delivery TEXT, at INTEGER NOT NULL,
+    PRIMARY KEY (shop, cart, delivery)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (shop, endpoint, purge_at) WHERE status = 2;
 ";
 

@@ -72,8 +72,15 @@ fn lane() -> Lane {
 }
 
 fn delivery(cart: &Cart) -> Delivery {
-    let event =
-        Event { kind: EventKind::Reminder, at: at(1), abandonment: None, step: None, order: None, reason: None };
+    let event = Event {
+        kind: EventKind::Reminder,
+        at: at(1),
+        abandonment: None,
+        step: None,
+        order: None,
+        reason: None,
+        endpoint: None,
+    };
     Delivery::new(cart, &lane().endpoint, event, at(1), at(900))
 }
 
@@ -138,7 +145,7 @@ async fn a_dropped_store_is_whole_when_opened_again_and_what_was_leased_is_due()
 
     let store = open(folder.path(), 20);
     assert_eq!(store.next_due(&lane()).await.expect("reachable"), Some(at(20)), "its holder is gone");
-    let in_flight = store.in_flight_until(&cart.shop, &cart.id, at(21)).await.expect("reachable");
+    let in_flight = store.sends(&cart.shop, &cart.id, at(21)).await.expect("reachable").in_flight_until;
     assert_eq!(in_flight, Some(at(2_000)), "its bytes may still be on their way");
     let again = store.claim(&lane(), at(20), 10, at(50)).await.expect("reachable");
     let begun = store.begin(&again[0], at(21), at(51)).await.expect("reachable").expect("ours");

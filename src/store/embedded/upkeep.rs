@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::fault::Fault;
 use super::{fault, folder, outbox, schema};
 use crate::domain::Moment;
-use crate::store::{StoreError, StoreResult};
+use crate::store::{StoreError, StoreResult, UNANSWERED_FOR};
 
 /// How much one sweep deletes of a table before others get a turn.
 pub const SWEEP_MAX: usize = 500;
@@ -20,17 +20,25 @@ const EXPIRED: &[&str] = &[
         (SELECT shop, hash, key FROM notes WHERE until <= ? LIMIT ?)",
     "DELETE FROM identifiers WHERE (shop, hash, cart) IN
         (SELECT shop, hash, cart FROM identifiers WHERE until <= ? LIMIT ?)",
+    "DELETE FROM orders WHERE (shop, id) IN (SELECT shop, id FROM orders WHERE expires_at <= ? LIMIT ?)",
+];
+
+/// What says something for `UNANSWERED_FOR` longer.
+const EXPIRED_LATER: &[&str] = &[
     "DELETE FROM sends WHERE (shop, cart, delivery) IN
         (SELECT shop, cart, delivery FROM sends WHERE until <= ? LIMIT ?)",
-    "DELETE FROM orders WHERE (shop, id) IN (SELECT shop, id FROM orders WHERE expires_at <= ? LIMIT ?)",
+    "DELETE FROM unanswered WHERE (shop, cart, delivery) IN
+        (SELECT shop, cart, delivery FROM unanswered WHERE at <= ? LIMIT ?)",
 ];
 
 /// Deletes some of what has expired; the count, and whether there may be more.
 pub fn sweep(db: &Connection, now: Moment) -> Result<(usize, bool), Fault> {
     let ended = outbox::purge(db, now, SWEEP_MAX)?;
     let (mut deleted, mut is_more) = (ended, ended == SWEEP_MAX);
-    for sql in EXPIRED {
-        let expired = db.prepare_cached(sql)?.execute(params![now.millis(), schema::limit_of(SWEEP_MAX)])?;
+    let earlier = now.minus(UNANSWERED_FOR);
+    let expired = EXPIRED.iter().map(|sql| (sql, now));
+    for (sql, end) in expired.chain(EXPIRED_LATER.iter().map(|sql| (sql, earlier))) {
+        let expired = db.prepare_cached(sql)?.execute(params![end.millis(), schema::limit_of(SWEEP_MAX)])?;
         deleted += expired;
         is_more |= expired == SWEEP_MAX;
     }

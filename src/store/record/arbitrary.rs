@@ -262,8 +262,18 @@ fn event() -> impl Strategy<Value = Event> {
     let name = "[a-z0-9_-]{1,32}".prop_map(|text| StepName::parse(&text).expect("a slug"));
     let step = (any::<u32>(), any::<u32>(), name, select(Channel::ALL))
         .prop_map(|(index, of, name, channel)| StepBrief { index, of, name, channel });
-    (select(EventKind::ALL), moment(), of(abandonment()), of(step), of(order_brief()), of(reason()))
-        .prop_map(|(kind, at, abandonment, step, order, reason)| Event { kind, at, abandonment, step, order, reason })
+    let brief = ("[a-z0-9_-]{1,32}", select(Why::ALL))
+        .prop_map(|(name, why)| EndpointBrief { name: EndpointName::parse(&name).expect("a slug"), why });
+    (select(EventKind::ALL), moment(), of(abandonment()), of(step), of(order_brief()), of(reason()), of(brief))
+        .prop_map(|(kind, at, abandonment, step, order, reason, endpoint)| Event {
+            kind,
+            at,
+            abandonment,
+            step,
+            order,
+            reason,
+            endpoint,
+        })
 }
 
 pub fn delivery() -> impl Strategy<Value = Delivery> {

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::code::{Coded, known};
 use super::content::minor;
 use crate::domain::{
-    Abandonment, Attempt, CartId, Channel, Currency, Delivery, DeliveryId, EndpointName, Event, EventKind, Moment,
-    OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply, ShopId, Stage, Status,
-    StepBrief, StepName, Why,
+    Abandonment, Attempt, CartId, Channel, Currency, Delivery, DeliveryId, EndpointBrief, EndpointName, Event,
+    EventKind, Moment, OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply, ShopId,
+    Stage, Status, StepBrief, StepName, Why,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -98,6 +98,9 @@ struct EventRecord<'a> {
     #[serde(borrow)]
     order: Option<OrderBriefRecord<'a>>,
     reason: Option<ReasonRecord>,
+    /// Name and why of the endpoint it is about.
+    #[serde(default, borrow)]
+    endpoint: Option<(Cow<'a, str>, u8)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +204,7 @@ impl<'a> EventRecord<'a> {
             step: event.step.as_ref().map(StepRecord::of),
             order: event.order.as_ref().map(OrderBriefRecord::of),
             reason: event.reason.as_ref().map(ReasonRecord::of),
+            endpoint: event.endpoint.as_ref().map(|about| (Cow::Borrowed(about.name.as_str()), about.why.code())),
         }
     }
 
@@ -212,6 +216,9 @@ impl<'a> EventRecord<'a> {
             step: known(self.step, StepRecord::into_step)?,
             order: known(self.order, OrderBriefRecord::into_order_brief)?,
             reason: known(self.reason, ReasonRecord::into_reason)?,
+            endpoint: known(self.endpoint, |(name, why)| {
+                Some(EndpointBrief { name: EndpointName::parse(&name).ok()?, why: Why::from_code(why)? })
+            })?,
         })
     }
 }

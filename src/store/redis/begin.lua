@@ -13,6 +13,9 @@ if not delivery then
 end
 call('ZADD', KEYS[1], 'XX', ARGV[3], ARGV[1])
 if ARGV[4] ~= '' then
+  -- A send of it that began before and was not settled: nobody knows whether it has arrived.
+  local lost = call('HGET', KEYS[3], ARGV[4])
+  if lost then call('HSET', KEYS[3], '?' .. ARGV[4], lost) end
   call('HSET', KEYS[3], ARGV[4], ARGV[3])
   if call('PTTL', KEYS[3]) < tonumber(ARGV[5]) then call('PEXPIRE', KEYS[3], ARGV[5]) end
 end

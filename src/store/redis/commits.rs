@@ -13,7 +13,7 @@ use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Day, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
-    Commit, Committed, Keep, Lane, Loaded, OrderCommit, StoreError, StoreResult, Stored, Version, record,
+    Commit, Committed, Keep, Lane, Loaded, OrderCommit, Sends, StoreError, StoreResult, Stored, Version, record,
 };
 
 const HEAD_BYTES: usize = 8;
@@ -159,15 +159,10 @@ impl RedisStore {
         committed(self.redis.run(&COMMIT_EVEN_WHEN_FULL, &call).await?)
     }
 
-    pub(super) async fn send_in_flight_until(
-        &self,
-        shop: &ShopId,
-        id: &CartId,
-        now: Moment,
-    ) -> StoreResult<Option<Moment>> {
+    pub(super) async fn sends_of(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
         let shard: Shard = self.shards.of(shop, id.as_str());
         let ends: Vec<i64> = self.redis.read(redis::cmd("HVALS").arg(shard.sends(shop, id))).await?;
-        Ok(ends.into_iter().max().map(Moment::from_millis).filter(|&end| end > now))
+        Ok(Sends::of(ends.into_iter().map(Moment::from_millis), now))
     }
 }
 

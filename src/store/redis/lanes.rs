@@ -118,7 +118,7 @@ impl RedisStore {
 
     pub(super) async fn stop_lane(&self, pause: &Pause) -> StoreResult<()> {
         let mut call = WRITE.on(&[PAUSES]);
-        call.arg("HSET").arg(lane_member(&pause.lane)).arg(format!("{} {}", pause.since.millis(), pause.why));
+        call.arg("HSETNX").arg(lane_member(&pause.lane)).arg(format!("{} {}", pause.since.millis(), pause.why));
         self.redis.run(&WRITE, &call).await
     }
 

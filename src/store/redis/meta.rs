@@ -13,19 +13,20 @@ use crate::store::{StoreError, StoreResult};
 /// Of keys and records. A store with a higher one is left alone.
 const SCHEMA: u32 = 1;
 
+/// What is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Meta {
+pub struct Meta {
     schema: u32,
     shards: u16,
     made_at: Moment,
-    identity_key: [u8; 32],
+    pub identity_key: [u8; 32],
 }
 
-/// Makes the store, or checks that it is the one meant; gives its identity key.
+/// Makes the store, or checks that it is the one meant.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] when it is another.
-pub async fn agree(redis: &Connections, shards: u16, fresh_key: [u8; 32], now: Moment) -> StoreResult<[u8; 32]> {
+pub async fn agree(redis: &Connections, shards: u16, fresh_key: [u8; 32], now: Moment) -> StoreResult<Meta> {
     if shards == 0 {
         return Err(StoreError::Unusable("[store] shards must be at least 1.".to_owned()));
     }
@@ -45,24 +46,44 @@ pub async fn agree(redis: &Connections, shards: u16, fresh_key: [u8; 32], now: M
     found.check(shards)
 }
 
-/// Whether the store is still the one that was opened.
+/// How a store stands that was opened before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    AsOpened,
+    /// It was found without its marker since; from then on it is ours again, and empty.
+    Emptied(Moment),
+}
+
+/// Whether the store is still the one that was opened. Where its marker is gone, so is all else: it is made anew under
+/// the same key, so that every process goes on with one and the same store.
 ///
 /// # Errors
-/// [`StoreError::Unusable`] when it is another, or gone.
-pub async fn is_still(redis: &Connections, shards: u16, key: [u8; 32]) -> StoreResult<()> {
-    let found: Option<String> = redis.read(redis::cmd("GET").arg(META)).await?;
-    let found = found.as_deref().and_then(Meta::read);
-    match found.map(|meta| meta.check(shards)).transpose()? {
-        Some(found) if found == key => Ok(()),
+/// [`StoreError::Unusable`] when it is another.
+pub async fn confirm(redis: &Connections, ours: &Meta, now: Moment) -> StoreResult<Standing> {
+    let get = redis::cmd("GET").arg(META).to_owned();
+    let mut found: Option<String> = redis.read(&get).await?;
+    if found.is_none() {
+        // A marker of its own: who opened the store before tells by it that there was another.
+        let made_at = now.max(Moment::from_millis(ours.made_at.millis() + 1));
+        let anew = Meta { made_at, ..*ours };
+        let _was_first: Option<String> =
+            redis.write(Cmd::new().arg("SET").arg(META).arg(anew.write()).arg("NX")).await?;
+        found = redis.read(&get).await?;
+    }
+    match found.as_deref().and_then(Meta::read) {
+        Some(found) if found.check(ours.shards)?.identity_key == ours.identity_key => {
+            let is_as_opened = found.made_at == ours.made_at;
+            Ok(if is_as_opened { Standing::AsOpened } else { Standing::Emptied(found.made_at) })
+        }
         _ => Err(StoreError::Unusable(format!(
-            "The key {META} in this Redis is gone, or another store's: Redis was emptied or replaced. Bring its data \
-             back, or start cartwake anew to begin an empty store."
+            "The key {META} in this Redis is another store's: Redis was replaced. Bring its data back, or start cartwake \
+             anew to use the store that is there."
         ))),
     }
 }
 
 impl Meta {
-    fn check(&self, shards: u16) -> StoreResult<[u8; 32]> {
+    fn check(self, shards: u16) -> StoreResult<Self> {
         if self.schema > SCHEMA {
             return Err(StoreError::Unusable(format!(
                 "This Redis was written by a newer cartwake (schema {}, this one knows {SCHEMA}); run that version, or \
@@ -77,7 +98,7 @@ impl Meta {
                 made = self.shards
             )));
         }
-        Ok(self.identity_key)
+        Ok(self)
     }
 
     fn write(&self) -> String {
@@ -127,12 +148,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         assert_eq!(Meta::read(&meta().write()), Some(meta()));
-        assert_eq!(meta().check(16).ok(), Some([0xa7; 32]));
+        assert_eq!(meta().check(16).ok(), Some(meta()));
     }
 
     #[test]
     fn another_shard_count_and_a_newer_schema_are_named() {
-        let sentence = |result: StoreResult<[u8; 32]>| result.expect_err("it is unusable").to_string();
+        let sentence = |result: StoreResult<Meta>| result.expect_err("it is unusable").to_string();
         assert!(sentence(meta().check(8)).contains("set shards = 16"));
         let newer = Meta::read("schema=2 anything else").expect("the schema is there");
         assert!(sentence(newer.check(16)).contains("schema 2"));

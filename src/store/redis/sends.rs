@@ -12,9 +12,10 @@ use super::keys::{Shard, delivery_member};
 use super::script::{BEGIN, RELEASE, SETTLE};
 use super::{RedisStore, life_ms, score};
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
-use crate::store::{Begun, Claim, Queue, Settled, Settlement, StoreError, StoreResult, record};
+use crate::store::{Begun, Claim, Queue, Settled, Settlement, StoreError, StoreResult, UNANSWERED_FOR, record};
 
-/// A send mark is over at its lease; Redis may forget it this much later.
+/// A send mark says nothing any more after its lease and `UNANSWERED_FOR`; Redis may forget it this much later than the
+/// lease, and later than the other.
 const SEND_SLACK: Duration = Duration::from_hours(1);
 pub(super) const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
@@ -71,7 +72,7 @@ impl RedisStore {
     }
 
     fn settle_call(&self, settlement: &Settlement<'_>) -> Cmd {
-        let Settlement { claim, delivery, keep_until, tallies } = *settlement;
+        let Settlement { claim, delivery, keep_until, tallies, unanswered_at } = *settlement;
         let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shard_of(claim);
         let days = days(tallies);
@@ -99,6 +100,12 @@ impl RedisStore {
             call.arg("");
         }
         call.arg(self.latest_score());
+        match (unanswered_at, delivery.status) {
+            (Some(at), _) => call.arg(score(at)),
+            (None, Status::Delivered) => call.arg("delivered"),
+            (None, Status::Pending | Status::Dead(_) | Status::Suppressed(_)) => call.arg(""),
+        };
+        call.arg((UNANSWERED_FOR + SEND_SLACK).as_millis().to_string());
         add_tallies(&mut call, &days, tallies);
         call
     }

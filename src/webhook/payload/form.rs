@@ -34,6 +34,14 @@ pub(super) struct TestForm<'a> {
     pub endpoint: &'a str,
 }
 
+#[derive(Serialize)]
+pub(super) struct NoticeForm<'a> {
+    pub shop: &'a str,
+    pub endpoint: &'a str,
+    pub why: &'static str,
+    pub disabled_at: Stamp,
+}
+
 #[derive(Default, Serialize)]
 pub(super) struct Data<'a> {
     pub cart_id: &'a str,

@@ -145,6 +145,7 @@ fn delivery(kind: EventKind) -> Delivery {
         step: (kind == EventKind::Reminder).then_some(step),
         order: of_order.then_some(order),
         reason: (kind == EventKind::ReasonRecorded).then_some(said),
+        endpoint: None,
     };
     let endpoint = EndpointName::parse("mailer").expect("a name");
     let cart = cart();

@@ -248,10 +248,10 @@ async fn an_answer_that_breaks_off_is_no_success_and_is_not_repeated() {
         None
     })
     .await;
-    assert_eq!(send_to(port, PATIENT).await.name, OutcomeName::ConnectFailed);
+    assert_eq!(send_to(port, PATIENT).await.name, OutcomeName::ConnectionLost);
     assert!(received.recv().await.is_some() && received.try_recv().is_err());
     let (port, _received) = answering("this is not HTTP\r\n\r\n").await;
-    assert_eq!(send_to(port, PATIENT).await.name, OutcomeName::ConnectFailed);
+    assert_eq!(send_to(port, PATIENT).await.name, OutcomeName::ConnectionLost);
 }
 
 #[tokio::test]

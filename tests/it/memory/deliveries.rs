@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use cartwake::domain::{CartId, Delivery, Moment, ShopId, Status};
-use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Queue, Settled, Settlement};
+use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Queue, Sends, Settled, Settlement};
 
 use super::{Book, DeliveryRow};
 
@@ -65,14 +65,17 @@ impl Book {
         let at = (claim.lane.shop.clone(), claim.cart.clone());
         let cart = self.carts.get(&at).map(|row| row.cart.clone());
         if claim.delivery.is_reminder() {
-            self.sends.insert((at.0, at.1, claim.delivery.clone()), until);
+            let send = (at.0, at.1, claim.delivery.clone());
+            if let Some(lost) = self.sends.insert(send.clone(), until) {
+                self.unanswered.insert(send, lost);
+            }
         }
         Some(Begun { claim: Claim { until, ..claim.clone() }, delivery, cart })
     }
 
-    pub fn in_flight_until(&self, shop: &ShopId, cart: &CartId, now: Moment) -> Option<Moment> {
-        let sends = self.sends.iter().filter(|((of, id, _), until)| of == shop && id == cart && **until > now);
-        sends.map(|(_, until)| *until).max()
+    pub fn sends_of(&self, shop: &ShopId, cart: &CartId, now: Moment) -> Sends {
+        let all = self.sends.iter().chain(&self.unanswered);
+        Sends::of(all.filter(|((of, id, _), _)| of == shop && id == cart).map(|(_, end)| *end), now)
     }
 
     pub(super) fn land(&mut self, claim: &Claim) {
@@ -102,6 +105,12 @@ impl Book {
             is_buried: false,
         };
         self.land(claim);
+        let send = (claim.lane.shop.clone(), claim.cart.clone(), claim.delivery.clone());
+        if let Some(at) = settlement.unanswered_at {
+            self.unanswered.insert(send, at);
+        } else if delivery.status == Status::Delivered {
+            self.unanswered.remove(&send);
+        }
         self.count_settled(&claim.lane.shop, settlement.tallies);
         Settled::Done
     }

@@ -3,7 +3,7 @@
 //! Read next: `memory/deliveries.rs`.
 
 use cartwake::domain::{Cart, CartId, EventKey, Moment, Order, OrderId, ShopId, Tally};
-use cartwake::store::{Answered, Commit, Committed, Keep, Loaded, OrderCommit, Page, Stored, Version};
+use cartwake::store::{Answered, Commit, Committed, Keep, Loaded, OrderCommit, Page, Stored, UNANSWERED_FOR, Version};
 
 use super::{About, Book, CartRow};
 
@@ -62,7 +62,7 @@ impl Book {
         }
         self.count(shop, commit.tallies);
         self.keep(shop, about, commit.keep);
-        Committed::Done { in_flight_until: self.in_flight_until(shop, id, commit.now) }
+        Committed::Done { in_flight_until: self.sends_of(shop, id, commit.now).in_flight_until }
     }
 
     pub fn commit_order(&mut self, commit: &OrderCommit<'_>) -> Committed {
@@ -126,7 +126,9 @@ impl Book {
         for notes in self.notes.values_mut() {
             notes.retain(|_, (_, until)| *until > now);
         }
-        self.sends.retain(|_, until| *until > now);
+        let is_told = |until: &mut Moment| until.plus(UNANSWERED_FOR) > now;
+        self.sends.retain(|_, until| is_told(until));
+        self.unanswered.retain(|_, at| is_told(at));
         self.deliveries.retain(|_, row| row.purge_at.is_none_or(|at| at > now));
         u64::try_from(before - self.expirable()).unwrap_or(u64::MAX)
     }
@@ -134,6 +136,11 @@ impl Book {
     fn expirable(&self) -> usize {
         let people = self.enrolled.values().map(std::collections::BTreeMap::len).sum::<usize>()
             + self.notes.values().map(std::collections::BTreeMap::len).sum::<usize>();
-        people + self.answers.len() + self.orders.len() + self.sends.len() + self.deliveries.len()
+        people
+            + self.answers.len()
+            + self.orders.len()
+            + self.sends.len()
+            + self.unanswered.len()
+            + self.deliveries.len()
     }
 }

@@ -14,7 +14,7 @@ use cartwake::domain::{
 };
 use cartwake::store::{
     Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
-    Pause, Revival, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
+    Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 
 use super::dice::Dice;
@@ -152,8 +152,8 @@ impl Store for Line {
         committed
     }
 
-    async fn in_flight_until(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Option<Moment>> {
-        self.call("in_flight_until", |book, _| book.in_flight_until(shop, id, now)).await
+    async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
+        self.call("sends", |book, _| book.sends_of(shop, id, now)).await
     }
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {
@@ -292,7 +292,7 @@ impl Store for Line {
     }
 
     async fn pause(&self, pause: &Pause) -> StoreResult<()> {
-        self.call("pause", |book, _| drop(book.pauses.insert(pause.lane.clone(), pause.clone()))).await
+        self.call("pause", |book, _| drop(book.pauses.entry(pause.lane.clone()).or_insert_with(|| pause.clone()))).await
     }
 
     async fn resume(&self, lane: &Lane) -> StoreResult<()> {

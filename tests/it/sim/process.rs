@@ -200,7 +200,9 @@ impl Process {
     async fn send(&self, ready: Ready) -> StoreResult<Dispatched> {
         let Some(started_at) = self.dispatcher.start(&ready) else { return self.dispatcher.give_back(ready).await };
         let (claim, delivery) = (&ready.claim, &ready.delivery);
-        let send = self.world.with(|inner| inner.ledger.send_starts(self.id, started_at, claim, delivery));
+        let send = self
+            .world
+            .with(|inner| inner.ledger.send_starts(self.id, started_at, ready.endpoint.timeout, claim, delivery));
         let outcome = self.world.post(&ready.delivery, ready.endpoint.timeout).await;
         let now = self.world.now();
         self.world.with(|inner| inner.ledger.send_ends(send, now, &outcome));

@@ -23,7 +23,7 @@ pub enum Mood {
     Hanging,
     /// Answers after most of the time it has.
     Slow,
-    /// The line is cut after the request came through.
+    /// The line is cut, before the request came through or after.
     Cut,
     /// Any of these, each time another.
     Flapping,
@@ -89,7 +89,8 @@ impl Receivers {
             Mood::Picky => (OutcomeName::Rejected, Some(400), quick),
             Mood::Hanging => (OutcomeName::TimedOut, None, limit),
             Mood::Slow => (OutcomeName::Success, Some(204), limit.mul_f64(0.9)),
-            Mood::Cut => (OutcomeName::ConnectFailed, None, quick),
+            Mood::Cut if dice.chance(300) => (OutcomeName::ConnectFailed, None, quick),
+            Mood::Cut => (OutcomeName::ConnectionLost, None, quick),
             Mood::Moved => match dice.below(3) {
                 0 => (OutcomeName::Redirected, Some(302), quick),
                 1 => (OutcomeName::TlsFailed, None, quick),

@@ -344,7 +344,7 @@ async fn serve(process: &Process, world: &World, told: &Told) -> bool {
                     ledger.note(world.now(), &format_args!("p{} order {id} {status} {applied} {sends:?}", process.id));
                     world.store.with(|book| {
                         ledger.the_order_is_stored(&shop, (id, status), &receipt, told.once.as_ref(), book);
-                        ledger.order_was_answered(news, &receipt, &asked, book);
+                        ledger.order_was_answered(news, &receipt, &asked, book, world.now());
                     });
                 });
             })

@@ -1,7 +1,7 @@
 //! A claim is a wake: one worker at a time, and a worker that dies loses nothing.
 
-use cartwake::domain::State;
-use cartwake::store::{Committed, Settled, Store};
+use cartwake::domain::{Cart, Delivery, Moment, State, Status};
+use cartwake::store::{Committed, Settled, Settlement, Store, UNANSWERED_FOR};
 
 use super::write::{LEASE, Write, begin, claim, claim_one, delivery, lane, lane_to, queue, settle, stored};
 use crate::samples::{at, cart, in_state, reminder, reminder_to, shop_named};
@@ -128,7 +128,7 @@ pub async fn a_send_is_in_flight_from_begin_to_settle(store: &dyn Store) {
     let cart = cart("c-1");
     let queued = reminder(&cart, 0, at(1));
     queue(store, &cart, std::slice::from_ref(&queued)).await;
-    let in_flight = async |now| store.in_flight_until(&cart.shop, &cart.id, at(now)).await.expect("reachable");
+    let in_flight = async |now| store.sends(&cart.shop, &cart.id, at(now)).await.expect("reachable").in_flight_until;
     assert_eq!(in_flight(9).await, None);
     let claim = claim_one(store, 10).await;
     assert_eq!(in_flight(10).await, None, "a claim is no send");
@@ -143,7 +143,7 @@ pub async fn a_send_in_flight_ends_by_itself(store: &dyn Store) {
     queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
     let claim = claim_one(store, 10).await;
     begin(store, &claim, 11).await.expect("the claim is ours");
-    let after = store.in_flight_until(&cart.shop, &cart.id, at(11 + LEASE + 1)).await.expect("reachable");
+    let after = store.sends(&cart.shop, &cart.id, at(11 + LEASE + 1)).await.expect("reachable").in_flight_until;
     assert_eq!(after, None);
     let later = Write::of(&cart).over(1).now(at(11 + LEASE + 1)).to(store).await;
     assert_eq!(later, Committed::Done { in_flight_until: None });
@@ -168,10 +168,78 @@ pub async fn two_sends_of_one_cart_are_in_flight_until_both_are_over(store: &dyn
     let by_sms = store.claim(&lane_to("sms"), at(10), 10, at(10 + LEASE)).await.expect("reachable").remove(0);
     let begun = begin(store, &by_mail, 11).await.expect("ours");
     begin(store, &by_sms, 15).await.expect("ours");
-    let in_flight = async |now| store.in_flight_until(&cart.shop, &cart.id, at(now)).await.expect("reachable");
+    let in_flight = async |now| store.sends(&cart.shop, &cart.id, at(now)).await.expect("reachable").in_flight_until;
     assert_eq!(in_flight(16).await, Some(at(15 + LEASE)));
     assert_eq!(settle(store, &begun.claim, &mail, &[]).await, Settled::Done);
     assert_eq!(in_flight(17).await, Some(at(15 + LEASE)), "the other one is still on its way");
+}
+
+/// A reminder that was sent at 11 and recorded as unanswered at 21, to be tried again at 30.
+async fn unanswered(store: &dyn Store, cart: &Cart) -> Delivery {
+    let mut queued = reminder(cart, 0, at(1));
+    queue(store, cart, std::slice::from_ref(&queued)).await;
+    let begun = begin(store, &claim_one(store, 10).await, 11).await.expect("the claim is ours");
+    queued.due_at = at(30);
+    queued.attempt_count = 1;
+    let settlement = Settlement {
+        claim: &begun.claim,
+        delivery: &queued,
+        keep_until: at(1_000),
+        tallies: &[],
+        unanswered_at: Some(at(21)),
+    };
+    assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
+    queued
+}
+
+/// Until when something of this cart may still arrive, once nothing is in flight.
+async fn awaited(store: &dyn Store, cart: &Cart, now: i64) -> Option<Moment> {
+    let sends = store.sends(&cart.shop, &cart.id, at(now)).await.expect("reachable");
+    assert_eq!(sends.in_flight_until, None, "nothing is in flight at {now}");
+    sends.unanswered_until
+}
+
+pub async fn a_send_that_nobody_answered_may_still_arrive(store: &dyn Store) {
+    let cart = cart("c-1");
+    unanswered(store, &cart).await;
+    let until = at(21).plus(UNANSWERED_FOR);
+    for now in [22, 140] {
+        assert_eq!(awaited(store, &cart, now).await, Some(until));
+    }
+    assert_eq!(awaited(store, &cart, 141).await, None, "for a while, not for ever");
+    let told = Write::of(&cart).over(1).now(at(22)).to(store).await;
+    assert_eq!(told, Committed::Done { in_flight_until: None }, "there is nothing to wait for");
+}
+
+pub async fn a_send_whose_worker_died_may_still_arrive(store: &dyn Store) {
+    let cart = cart("c-1");
+    queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
+    begin(store, &claim_one(store, 10).await, 11).await.expect("the claim is ours");
+    let until = at(11 + LEASE).plus(UNANSWERED_FOR);
+    assert_eq!(awaited(store, &cart, 11 + LEASE).await, Some(until));
+    // Another worker takes over, and gives it back without a send of its own.
+    let claim = claim_one(store, 12 + LEASE).await;
+    let begun = begin(store, &claim, 13 + LEASE).await.expect("the claim is ours");
+    assert_eq!(store.release(&begun.claim, at(500)).await.expect("reachable"), Settled::Done);
+    assert_eq!(awaited(store, &cart, 14 + LEASE).await, Some(until), "the first one's bytes are still unaccounted for");
+}
+
+pub async fn what_was_delivered_after_all_is_not_awaited_again(store: &dyn Store) {
+    let cart = cart("c-1");
+    let mut again = unanswered(store, &cart).await;
+    let begun = begin(store, &claim_one(store, 30).await, 31).await.expect("the claim is ours");
+    again.status = Status::Delivered;
+    assert_eq!(settle(store, &begun.claim, &again, &[]).await, Settled::Done);
+    assert_eq!(awaited(store, &cart, 32).await, None, "what arrives now is a repeat of what the receiver has");
+}
+
+pub async fn a_later_answer_of_another_kind_does_not_call_an_earlier_request_back(store: &dyn Store) {
+    let cart = cart("c-1");
+    let mut again = unanswered(store, &cart).await;
+    let begun = begin(store, &claim_one(store, 30).await, 31).await.expect("the claim is ours");
+    again.due_at = at(500);
+    assert_eq!(settle(store, &begun.claim, &again, &[]).await, Settled::Done);
+    assert_eq!(awaited(store, &cart, 32).await, Some(at(21).plus(UNANSWERED_FOR)));
 }
 
 pub async fn a_release_gives_the_delivery_back(store: &dyn Store) {
@@ -186,7 +254,7 @@ pub async fn a_release_gives_the_delivery_back(store: &dyn Store) {
     let begun = begin(store, &claim_b, 16).await.expect("ours");
     assert_eq!(begun.delivery, queued);
     assert_eq!(store.release(&begun.claim, at(60)).await.expect("reachable"), Settled::Done);
-    let in_flight = store.in_flight_until(&cart.shop, &cart.id, at(17)).await.expect("reachable");
+    let in_flight = store.sends(&cart.shop, &cart.id, at(17)).await.expect("reachable").in_flight_until;
     assert_eq!(in_flight, None, "what was given back is not on its way");
     assert_eq!(delivery(store, &queued).await.map(|d| d.attempt_count), Some(0));
 }

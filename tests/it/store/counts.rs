@@ -74,6 +74,7 @@ pub async fn a_stopped_endpoint_stays_stopped_until_it_is_resumed(store: &dyn St
     for lane in [lane(), lane(), lane_to("sms")] {
         store.pause(&pause(lane, 5)).await.expect("reachable");
     }
+    store.pause(&pause(lane(), 9)).await.expect("reachable");
     assert_eq!(paused(store).await, [pause(lane(), 5), pause(lane_to("sms"), 5)]);
     store.resume(&lane()).await.expect("reachable");
     store.resume(&lane()).await.expect("a second time is fine");

@@ -48,7 +48,7 @@ pub async fn what_a_dead_process_had_leased_is_due_again(place: &Place) {
     drop(store);
 
     let store = place.open().await;
-    let in_flight = store.in_flight_until(&cart.shop, &cart.id, at(12)).await.expect("reachable");
+    let in_flight = store.sends(&cart.shop, &cart.id, at(12)).await.expect("reachable").in_flight_until;
     assert_eq!(in_flight, Some(begun.claim.until));
     // A store of one process may know at once that the holder is gone; any store knows when the lease ends.
     assert_eq!(claim_one(&*store, 41).await.delivery, begun.delivery.id);

@@ -138,7 +138,8 @@ pub async fn an_ended_delivery_is_swept_when_its_time_is_over(store: &dyn Store)
     let claim = claim_one(store, 10).await;
     let mut ended = queued.clone();
     drop(ended.conclude(Verdict::Dead(Why::Rejected)));
-    let settlement = Settlement { claim: &claim, delivery: &ended, keep_until: at(100), tallies: &[] };
+    let settlement =
+        Settlement { claim: &claim, delivery: &ended, keep_until: at(100), tallies: &[], unanswered_at: None };
     assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
     store.sweep(at(99)).await.expect("reachable");
     assert_eq!(delivery(store, &queued).await, Some(ended));

@@ -161,7 +161,7 @@ pub async fn begin(store: &dyn Store, claim: &Claim, now: i64) -> Option<Begun> 
 }
 
 pub async fn settle(store: &dyn Store, claim: &Claim, delivery: &Delivery, tallies: &[Tally]) -> Settled {
-    let settlement = Settlement { claim, delivery, keep_until: at(30 * 86_400), tallies };
+    let settlement = Settlement { claim, delivery, keep_until: at(30 * 86_400), tallies, unanswered_at: None };
     store.settle(settlement).await.expect("the store can be reached")
 }
 

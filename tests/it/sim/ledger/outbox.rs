@@ -1,7 +1,9 @@
 //! Promises 2 and 4: one id for one reminder, one holder for one lease, one end with its why.
 
-use cartwake::domain::{Delivery, Moment, Outcome, OutcomeName, Status};
-use cartwake::store::{Begun, Claim, Settled, Settlement};
+use std::time::Duration;
+
+use cartwake::domain::{CartId, Delivery, Moment, Outcome, OutcomeName, Status};
+use cartwake::store::{Begun, Claim, InFlight, Settled, Settlement};
 
 use super::Ledger;
 use crate::memory::{Book, DeliveryRow};
@@ -9,10 +11,17 @@ use crate::memory::{Book, DeliveryRow};
 /// One POST.
 pub struct Send {
     id: cartwake::domain::DeliveryId,
+    cart: CartId,
+    is_reminder: bool,
     /// Until when nobody else may make another.
     until: Moment,
     is_over: bool,
+    /// Until when its request may come through, as far as anybody but the network can know.
+    may_arrive_until: Moment,
 }
+
+/// How long the network may hold what was given to it. The product counts with more.
+const HELD_MAX: Duration = Duration::from_secs(100);
 
 impl Ledger {
     /// One id for one (cart, abandonment, step, endpoint), and each is decided once.
@@ -127,8 +136,37 @@ impl Ledger {
         }
     }
 
+    /// An order that is told that nothing is on its way, or that what was has ended, can rely on that: every request of
+    /// this cart was answered, or is a repeat of what the receiver has.
+    pub(super) fn nothing_arrives_that_was_not_told(&mut self, cart: &CartId, now: Moment, told: InFlight) {
+        let is_delivered = |send: &Send| self.ended.get(&send.id) == Some(&Status::Delivered);
+        let mut of_cart = self.sends.iter().filter(|send| send.is_reminder && send.cart == *cart);
+        let held = of_cart.find(|send| send.may_arrive_until > now && !is_delivered(send)).map(|send| send.id.clone());
+        if let Some(id) = held {
+            self.count("orders while a request may be held");
+            if told != InFlight::Possible {
+                self.broke("nothing arrives that was not told", &format_args!("{id} of {cart}, told {told:?}"));
+            }
+        }
+    }
+
+    /// Whether a lease runs under which something of this cart was begun.
+    pub(super) fn is_being_sent(&self, cart: &CartId, now: Moment) -> bool {
+        self.sends.iter().any(|send| send.cart == *cart && !send.is_over && send.until > now)
+            || self.begun.iter().any(|(id, (_, of))| {
+                of.as_ref().is_some_and(|of| of.id == *cart) && self.leases.get(id).is_some_and(|until| *until > now)
+            })
+    }
+
     /// A POST starts; gives a handle for its end.
-    pub fn send_starts(&mut self, process: usize, now: Moment, claim: &Claim, delivery: &Delivery) -> usize {
+    pub fn send_starts(
+        &mut self,
+        process: usize,
+        now: Moment,
+        limit: Duration,
+        claim: &Claim,
+        delivery: &Delivery,
+    ) -> usize {
         self.count("sends");
         self.note(
             now,
@@ -145,7 +183,14 @@ impl Ledger {
         if now > delivery.send_not_after {
             self.broke("nothing is sent after its last moment", &delivery.id);
         }
-        self.sends.push(Send { id: delivery.id.clone(), until: claim.until, is_over: false });
+        self.sends.push(Send {
+            id: delivery.id.clone(),
+            cart: delivery.cart.clone(),
+            is_reminder: delivery.is_reminder(),
+            until: claim.until,
+            is_over: false,
+            may_arrive_until: now.plus(limit).plus(HELD_MAX),
+        });
         self.sends.len() - 1
     }
 
@@ -170,6 +215,7 @@ impl Ledger {
     pub fn send_ends(&mut self, send: usize, now: Moment, outcome: &Outcome) {
         let id = self.sends[send].id.clone();
         self.sends[send].is_over = true;
+        self.sends[send].may_arrive_until = if outcome.is_unanswered() { now.plus(HELD_MAX) } else { now };
         self.note(now, &format_args!("{id} {}", outcome.name));
         if outcome.name == OutcomeName::Success {
             self.count("sends answered 2xx");

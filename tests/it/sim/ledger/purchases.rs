@@ -111,7 +111,14 @@ impl Ledger {
     }
 
     /// The engine answered an order.
-    pub fn order_was_answered(&mut self, news: &OrderNews, receipt: &OrderReceipt, asked: &Asked, book: &Book) {
+    pub fn order_was_answered(
+        &mut self,
+        news: &OrderNews,
+        receipt: &OrderReceipt,
+        asked: &Asked,
+        book: &Book,
+        now: Moment,
+    ) {
         self.count("orders answered");
         self.saw("in flight", &format_args!("{:?}", receipt.in_flight));
         let Some(mark) = news.mark().filter(|_| receipt.applied == Applied::Applied) else { return };
@@ -125,9 +132,13 @@ impl Ledger {
         let row = book.carts.values().find(|row| news.cart.as_ref() == Some(&row.cart.id));
         let named = row.map(|row| (row.cart.id.clone(), row.cart.created_at, row.cart.items_changed_at));
         let order = Acknowledged { status: news.status, mark, named, person };
-        let by_answer = receipt.in_flight != InFlight::Possible;
         for row in book.carts.values().filter(|row| order.covers(&row.cart)) {
             let at = (row.cart.id.clone(), news.id.clone());
+            if !is_repeat {
+                self.nothing_arrives_that_was_not_told(&at.0, now, receipt.in_flight);
+            }
+            let may_start = receipt.in_flight == InFlight::Possible && self.is_being_sent(&at.0, now);
+            let by_answer = !may_start;
             self.covered.entry(at).or_insert(Cover { step: self.step, by_answer });
         }
         self.orders.insert(news.id.clone(), order);
