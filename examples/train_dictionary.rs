@@ -362,6 +362,7 @@ fn delivery(dice: &mut Dice, cart: &Cart) -> Result<Option<Delivery>> {
         step: (kind == EventKind::Reminder).then_some(step),
         order: None,
         reason: Some(abandonment.reason),
+        endpoint: None,
     };
     let endpoint = EndpointName::parse(dice.pick(&["mail", "mailer", "crm", "default"]))?;
     Ok(Some(Delivery::new(cart, &endpoint, event, at, at.plus(days(4)))))

@@ -127,9 +127,9 @@ class Redis:
 
 
 class Service:
-    """One cartwake process and what it needs. `program` and `server` are lines for those sections."""
+    """One cartwake process and what it needs. `program` and `server` are lines for those sections, `more` comes last."""
 
-    def __init__(self, store, receiver=None, program="", server="", folder=None):
+    def __init__(self, store, receiver=None, program="", server="", folder=None, more=""):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="cartwake-proof-"))
         self.redis = Redis(self.folder) if store == "redis" else None
         self.port, self.ops_port = free_port(), free_port()
@@ -158,7 +158,7 @@ log_level = "warn"
 id = "proof"
 keys = [{{ role = "server", hash = "{sha(SERVER_KEY)}" }}]
 {program}
-{endpoint}""")
+{endpoint}{more}""")
         self.log = open(self.folder / "log", "ab")
         self.process = None
         self.start()
@@ -208,11 +208,11 @@ keys = [{{ role = "server", hash = "{sha(SERVER_KEY)}" }}]
         return 0.0
 
 
-def redis_tallies(ports):
+def redis_tallies(ports, options=()):
     """The counts in the Redis at these ports, each of them the master of some keys."""
     counts = {}
     for port in ports:
-        ask = lambda *words: subprocess.run(["redis-cli", "-p", str(port), *words], check=True, timeout=20,
+        ask = lambda *words: subprocess.run(["redis-cli", *options, "-p", str(port), *words], check=True, timeout=20,
                                             capture_output=True, text=True).stdout.split("\n")
         for key in filter(None, ask("--scan", "--pattern", "*:t:proof/*")):
             fields = ask("HGETALL", key)

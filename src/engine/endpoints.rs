@@ -32,14 +32,14 @@ impl Dispatcher {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
-        let pauses = self.engine.store.paused().await?;
-        for pause in &pauses {
+        let stops = self.engine.store.paused().await?;
+        for pause in &stops {
             // Whoever stopped it may have died before it told.
             if !self.is_paused(&pause.lane) && self.engine.now().since(pause.since) < TOLD_WITHIN {
                 self.announce(pause).await?;
             }
         }
-        let paused: HashSet<Lane> = pauses.into_iter().map(|pause| pause.lane).collect();
+        let paused: HashSet<Lane> = stops.into_iter().map(|pause| pause.lane).collect();
         let failing: HashMap<Lane, Moment> = self.engine.store.failing().await?.into_iter().collect();
         *self.stopped.failing.write().unwrap_or_else(PoisonError::into_inner) = failing;
         let policies = self.engine.policies();

@@ -109,7 +109,7 @@ impl Store for EmbeddedStore {
 
     async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
         let (shop, id) = (shop.clone(), id.clone());
-        self.lookups.run(move |db| Ok(sends::of(db, &shop, &id, now)?)).await
+        self.lookups.run(move |db| sends::of(db, &shop, &id, now)).await
     }
 
     async fn load_order(&self, shop: &ShopId, id: &OrderId, key: Option<&EventKey>) -> StoreResult<Loaded<Order>> {

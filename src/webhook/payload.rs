@@ -39,6 +39,9 @@ pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, P
         let data = TestForm { shop: delivery.shop.as_str(), endpoint: delivery.endpoint.as_str() };
         return fitting(&envelope(delivery, data)).ok_or(PayloadError::TooLarge);
     }
+    if let Some(body) = notice(delivery) {
+        return Ok(body);
+    }
     let mut data = about(delivery, cart);
     add_content(&mut data, delivery.event.kind, &cart.content, thin);
     if let Some(body) = fitting(&envelope(delivery, &data)) {

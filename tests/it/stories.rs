@@ -6,6 +6,7 @@ mod deliveries;
 mod delivery;
 mod lateness;
 mod lost_reply;
+mod neighbours;
 mod reminders;
 mod writes;
 
@@ -63,6 +64,8 @@ on_every_store! {
         a_replay_sends_what_died_since,
         a_test_event_is_sent_to_a_paused_endpoint,
         the_deliveries_of_a_cart_are_listed_whatever_became_of_them;
+    neighbours:
+        an_endpoint_that_hangs_holds_nobody_else_up;
     lateness:
         an_order_before_its_cart_closes_it,
         an_old_snapshot_after_a_new_one_changes_nothing,

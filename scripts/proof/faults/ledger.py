@@ -22,6 +22,11 @@ class Ledger:
         if not holds:
             self.wrong.append(sentence)
 
+    def tell(self, sentence, holds):
+        """What an asynchronous replica may have cost: a row, and no verdict."""
+        if not holds:
+            self.rows.append(("lost with the primary", sentence))
+
     def print(self):
         print(f"\n{self.name}: {'FAIL' if self.wrong else 'ok'}", flush=True)
         for what, value in self.rows:
@@ -70,8 +75,9 @@ def wait_until_quiet(shop, receiver, stage, seconds):
     return None
 
 
-def close(name, shop, receiver, stage, seconds=60, repeats_max=None, heads=None):
-    """Waits for quiet, and writes and checks the ledger of one run."""
+def close(name, shop, receiver, stage, seconds=60, repeats_max=None, heads=None, may_lose=False):
+    """Waits for quiet, and writes and checks the ledger of one run. `may_lose`: the store may have lost what it had
+    acknowledged, so what follows from that is told and not judged."""
     ledger = Ledger(name)
     quiet = wait_until_quiet(shop, receiver, stage, seconds)
     time.sleep(0.5)
@@ -114,22 +120,23 @@ def close(name, shop, receiver, stage, seconds=60, repeats_max=None, heads=None)
     ledger.add("quiet after the last acknowledgement", f"{quiet:.1f} s" if quiet is not None else f"not within {seconds} s")
     if late:
         ledger.add("late: p50, p99, max", ", ".join(f"{late[min(len(late) - 1, int(len(late) * s))]:.2f} s" for s in (0.5, 0.99, 1)))
-    ledger.check(f"every one of {len(must)} due reminders arrived: {sorted(lost)[:5]} did not", not lost)
+    judge = ledger.tell if may_lose else ledger.check
+    judge(f"every one of {len(must)} due reminders arrived: {sorted(lost)[:5]} did not", not lost)
     ledger.check(f"no reminder of {len(never)} early buyers: {sorted(never & carts.keys())[:5]}", not never & carts.keys())
     surprising = [hit for hit in after if hit[2] != "possible"]
-    ledger.check(f"nothing starts after an order's answer (cart, ms, said): {surprising[:5]}", not surprising)
+    judge(f"nothing starts after an order's answer (cart, ms, said): {surprising[:5]}", not surprising)
     ledger.check("every id belongs to one cart and every cart has one id", wrong_ids == 0)
-    ledger.check("all is quiet in time", quiet is not None)
+    judge("all is quiet in time", quiet is not None)
     ledger.check("none was sent that was not asked for", carts.keys() <= must | may | never | {c for c in shop.unacked})
     # A purchase told late counts the reminder it finds undecided as suppressed at once: "decided" does not rise then.
     ended, returned = stored + counts.get("reminders/first/dead", 0) + sum(suppressed.values()), suppressed.get("shopper_returned", 0)
-    ledger.check(f"every decided reminder has ended: {decided} decided, {ended} ended, {returned} never decided",
+    judge(f"every decided reminder has ended: {decided} decided, {ended} ended, {returned} never decided",
                  decided <= ended <= decided + returned)
-    ledger.check(f"{len(must)} must, {len(may)} may: {decided} were decided", len(must) <= decided <= len(must | may) + len(shop.unacked))
+    judge(f"{len(must)} must, {len(may)} may: {decided} were decided", len(must) <= decided <= len(must | may) + len(shop.unacked))
     # Its answer was never recorded (the process or the store died), and then a purchase ended it.
     unrecorded = len(delivered) - stored
     ledger.add("delivered, but bought before it was recorded", unrecorded)
-    ledger.check(f"the count of delivered is the observer's: {stored} and {len(delivered)}",
+    judge(f"the count of delivered is the observer's: {stored} and {len(delivered)}",
                  0 <= unrecorded <= sum(suppressed.values()))
     ledger.check("only a purchase suppressed, and only where one was", sum(suppressed.values()) <= len(may) and
                  not suppressed.keys() - {"purchased", "payment_pending", "shopper_returned"})

@@ -27,6 +27,8 @@ class Proxy:
         # When each request's head came here, by its webhook-id: what waits here had left its sender.
         self.heads = {}
         self.seen = {"connections": 0, "resets": 0, "cuts": 0}
+        # Words in the first bytes of a connection that tell who is cut off, and the connections of those.
+        self.outsiders, self.kinds = (), {}
         self.listener = self._listen(0)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -50,6 +52,10 @@ class Proxy:
             self.listener = self._listen(self.port)
         if mode in ("refuse", "reset"):
             self.break_all()
+
+    def cut_off(self, *words):
+        """From now on nothing passes for whoever once said one of these words; with none, everything passes again."""
+        self.outsiders = words
 
     def break_all(self):
         with self.lock:
@@ -102,9 +108,12 @@ class Proxy:
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
+                said = self.kinds.setdefault(pair, b"")
+                if way == "to" and len(said) < 2_000:
+                    self.kinds[pair] = said + data.lower()[:2_000]
                 for webhook_id in HEAD.findall(data) if way == "to" else ():
                     self.heads.setdefault(webhook_id.decode(), []).append(time.monotonic())
-                self._hold(way, len(data))
+                self._hold(way, len(data), pair)
                 if self.mode == "cut" and way == "from":
                     passed += len(data)
                     if passed >= self.amount:
@@ -119,8 +128,12 @@ class Proxy:
         except (OSError, ValueError):
             self._reset(pair)
 
-    def _hold(self, way, size):
-        while self._applies("hole", way) and not self.closed:
+    def _is_outside(self, pair):
+        said = self.kinds.get(pair, b"")
+        return any(word in said for word in self.outsiders)
+
+    def _hold(self, way, size, pair):
+        while (self._applies("hole", way) or self._is_outside(pair)) and not self.closed:
             time.sleep(0.01)
         if self._applies("slow", way):
             time.sleep(self.amount * self.dice.uniform(0.5, 1.5))

@@ -46,8 +46,8 @@ class RedisServer:
 
     DURABLE = ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
 
-    def __init__(self, folder, settings=DURABLE):
-        self.folder, self.settings = pathlib.Path(folder), settings
+    def __init__(self, folder, settings=DURABLE, tls=None):
+        self.folder, self.settings, self.tls, self.is_hung = pathlib.Path(folder), settings, tls, False
         # A cluster's nodes also listen 10,000 above.
         self.port = next(port for port in (lab.free_port() for _ in range(1000)) if port < 55_000)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -56,12 +56,15 @@ class RedisServer:
 
     def start(self):
         log = open(self.folder / "redis.log", "ab")
-        self.process = start(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--dir", self.folder,
+        listen = ("--port", 0, "--tls-port", self.port, *self.tls.options()) if self.tls else ("--port", self.port)
+        self.is_hung = False
+        self.process = start(["redis-server", *listen, "--bind", "127.0.0.1", "--dir", self.folder,
                               "--maxmemory-policy", "noeviction", *self.settings], log)
         lab.wait_for("redis-server", lambda: self("PING") == "PONG")
 
     def __call__(self, *words):
-        done = subprocess.run(["redis-cli", "-p", str(self.port), *map(str, words)], capture_output=True, text=True,
+        tls = self.tls.client if self.tls else ()
+        done = subprocess.run(["redis-cli", *tls, "-p", str(self.port), *map(str, words)], capture_output=True, text=True,
                               timeout=20, check=False)
         return done.stdout.strip()
 
@@ -69,10 +72,12 @@ class RedisServer:
         end(self.process)
 
     def hang(self):
+        self.is_hung = True
         self.process.send_signal(signal.SIGSTOP)
 
     def wake(self):
         self.process.send_signal(signal.SIGCONT)
+        self.is_hung = False
 
 
 class Replica:
@@ -134,7 +139,7 @@ class Replica:
 
 
 class Stage:
-    """`with Stage(store, receiver_port) as stage:`; `url` replaces the store's own address (a proxy, a cluster)."""
+    """`with Stage(store, receiver_port) as stage:`; `url` replaces the store's own address (a proxy, a group of servers)."""
 
     def __init__(self, store, hook_port, replicas=1, redis=RedisServer.DURABLE, path=None, delay_s=DELAY_S):
         self.store, self.hook, self.delay_s = store, f"http://127.0.0.1:{hook_port}/hook", delay_s
@@ -143,6 +148,8 @@ class Stage:
         self.redis = RedisServer(self.folder / "redis", redis) if store == "redis" else None
         self.url = f"redis://127.0.0.1:{self.redis.port}" if self.redis else f"embedded:{self.store_path}"
         self.replicas = [Replica(self, n) for n in range(replicas)]
+        # A group of servers in place of one, and further lines for [store].
+        self.group, self.store_more = None, ""
         self.hooks = []
 
     def __enter__(self):
@@ -174,7 +181,10 @@ class Stage:
 
     def tallies(self):
         """{name: count} of all days, read from the store itself and not through the service."""
-        counts = lab.redis_tallies([self.redis.port]) if self.redis else lab.embedded_tallies(self.store_path)
+        if self.group:
+            counts = self.group.tallies()
+        else:
+            counts = lab.redis_tallies([self.redis.port]) if self.redis else lab.embedded_tallies(self.store_path)
         sums = {}
         for (_, name), count in counts.items():
             sums[name] = sums.get(name, 0) + count
@@ -192,6 +202,7 @@ ops_listen = "127.0.0.1:{replica.ops_port}"
 admin_keys = ["{sha(lab.ADMIN_KEY)}"]
 [store]
 url = "{self.url}"
+{self.store_more}
 [delivery]
 lease = "{LEASE_S}s"
 start_within = "1s"

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::form::response;
 use super::*;
 use crate::domain::{
-    Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointName, Event, Heard, Item, Minor, Moment,
-    OrderBrief, OrderId, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper,
-    Stage, StageSet, State, StepBrief, StepName, Totals, retry_ladder,
+    Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointBrief, EndpointName, Event, Heard, Item,
+    Minor, Moment, OrderBrief, OrderId, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark,
+    ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Why, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -145,7 +145,8 @@ fn delivery(kind: EventKind) -> Delivery {
         step: (kind == EventKind::Reminder).then_some(step),
         order: of_order.then_some(order),
         reason: (kind == EventKind::ReasonRecorded).then_some(said),
-        endpoint: None,
+        endpoint: (kind == EventKind::EndpointDisabled)
+            .then(|| EndpointBrief { name: EndpointName::parse("sms").expect("a name"), why: Why::EndpointGone }),
     };
     let endpoint = EndpointName::parse("mailer").expect("a name");
     let cart = cart();

@@ -42,7 +42,7 @@ const WHYS_NOT_BUILT: &[Why] = &[
     Why::PayloadTooLarge, // the bounds of the API do not let a body grow that far
 ];
 const STATES_NOT_BUILT: &[StateName] = &[StateName::OptedOut, StateName::Merged];
-const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::OptedOut, EventKind::EndpointTest, EventKind::EndpointDisabled];
+const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::OptedOut, EventKind::EndpointTest];
 
 /// Seen in one seed of some fifty or more: asked of thousands of seeds only, or every change to the product would have to
 /// look for luckier dice.

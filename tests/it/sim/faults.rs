@@ -292,7 +292,10 @@ impl Store for Line {
     }
 
     async fn pause(&self, pause: &Pause) -> StoreResult<()> {
-        self.call("pause", |book, _| drop(book.pauses.entry(pause.lane.clone()).or_insert_with(|| pause.clone()))).await
+        self.call("pause", |book, _| {
+            book.pauses.entry(pause.lane.clone()).or_insert_with(|| pause.clone());
+        })
+        .await
     }
 
     async fn resume(&self, lane: &Lane) -> StoreResult<()> {
