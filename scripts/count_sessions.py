@@ -12,13 +12,16 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
 - every event of the session after its cart exists is activity. A cart that has lines is abandoned when the window of
   its stage (cart 60 min, contact 30, shipping 30, payment 20) passes without activity; an event at the very end of
   the window is in time. Later activity resumes the cart, and the next silence is another abandonment;
+- each failed payment on an open cart is counted;
 - a paid order closes the cart: recovered when it follows the last abandonment by at most 7 days, else organic. An
   order that comes first makes a closed cart. Nothing re-opens a closed cart;
 - the reason of an abandonment comes from the signals since the cart was made or last resumed: a failed payment gives
   payment_error; else an error at most 60 s before the last activity gives technical_error; these are hard. Else a look
   at the comparison page gives price_comparison; else 15 minutes of work at one step of the checkout, by the clock since
   the step was entered or the cart resumed, give checkout_too_long; else a cart that was never at checkout and never
-  resumed gives just_browsing; these are soft. Else it is unknown.
+  resumed gives just_browsing; these are soft. Else it is unknown;
+- an abandoned cart that ends is counted once by its last reason: recovered or organic when it is bought, expired 30 days
+  after its last activity (6 hours when it has no lines), as far as the clock, a week past the last event, gets.
 
 Prints JSON whose `tallies` have the names of the service's own.
 """
@@ -35,6 +38,8 @@ import sys
 WINDOW = {"cart": 60 * 60, "contact": 30 * 60, "shipping": 30 * 60, "payment": 20 * 60}
 ATTRIBUTION = 7 * 24 * 3600
 ERROR_WINDOW = 60
+RETENTION, RETENTION_EMPTY = 30 * 24 * 3600, 6 * 3600
+AFTER_THE_END = 7 * 24 * 3600
 STEP_TIME = 15 * 60
 SOURCE = collections.defaultdict(lambda: "inferred_soft", {
     "payment_error": "inferred_hard", "technical_error": "inferred_hard", "unknown": "none"})
@@ -60,9 +65,9 @@ def day(at):
     return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%d")
 
 
-def walk(events):
-    """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
-    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0}
+def walk(events, end):
+    """The story of one cart, told at `end`. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
+    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0, "failures": 0, "ended": None}
     stage = last = None
     lines, failed, errors, compared = 0, [], [], []
     entered = None
@@ -99,6 +104,8 @@ def walk(events):
         if kind == "order":
             recovered = left_last is not None and left_last <= at <= left_last + ATTRIBUTION
             story["converted"] = "recovered" if recovered else "organic"
+            if story["abandonments"]:
+                story["ended"] = (story["abandonments"][-1][1], story["converted"])
             return story
         if left_at is not None:
             story["resumed"] += 1
@@ -112,6 +119,7 @@ def walk(events):
                 story["stages"].append(stage)
         elif kind == "failed":
             failed.append(at)
+            story["failures"] += 1
         elif kind == "error":
             errors.append(at)
         elif kind == "compared":
@@ -120,6 +128,8 @@ def walk(events):
     if last is None:
         return None
     silence(float("inf"))
+    if story["abandonments"] and last + (RETENTION if lines else RETENTION_EMPTY) <= end:
+        story["ended"] = (story["abandonments"][-1][1], "expired")
     return story
 
 
@@ -175,7 +185,8 @@ def snowplow_sessions(source):
 
 
 def summary(sessions):
-    stories = {name: story for name, events in sessions.items() if (story := walk(events))}
+    end = max(at for events in sessions.values() for at, *_ in events) + AFTER_THE_END
+    stories = {name: story for name, events in sessions.items() if (story := walk(events, end))}
     tally = collections.Counter()
     reasons, inside, outside = collections.Counter(), collections.Counter(), collections.Counter()
     for story in stories.values():
@@ -190,6 +201,11 @@ def summary(sessions):
             if why in INCIDENTS:
                 first, final = INCIDENTS[why]
                 (inside if first <= day(at) <= final else outside)[why] += 1
+        if story["failures"]:
+            tally["payment_failures/processing"] += story["failures"]
+        if story["ended"]:
+            why, ending = story["ended"]
+            tally[f"primary_reasons/{why}/{SOURCE[why]}/{ending}"] += 1
         if story["converted"]:
             tally[f"conversions/{story['converted']}"] += 1
     total = lambda prefix: sum(count for key, count in tally.items() if key.startswith(prefix))

@@ -7,6 +7,7 @@
 //! The tables below are the whole surface. Read next: `api/carts.rs`, then `api/body.rs`.
 
 mod access;
+mod acp;
 mod auth;
 mod body;
 mod call;
@@ -96,6 +97,7 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/signals", "POST").route(post().to(signals::post)))
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
+        .service(at("/acp/checkout_sessions/{cart_id}/cancel", "POST").route(post().to(acp::cancel)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
         .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))
         .default_service(to(observe::not_found));

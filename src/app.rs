@@ -21,7 +21,9 @@ use crate::api::{Access, ApiState, Beat, Readiness};
 use crate::clock::{Clock, EventClock, SystemClock};
 use crate::config::{ClockKind, Config, StoreUrl};
 use crate::domain::Moment;
-use crate::engine::{DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_dispatcher, run_scheduler};
+use crate::engine::{
+    DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_calibration, run_dispatcher, run_scheduler,
+};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
@@ -139,6 +141,7 @@ impl App {
         let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
         let engine = Arc::clone(&self.engine);
         self.loops.spawn(run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()));
+        self.loops.spawn(run_calibration(Arc::clone(&self.engine), self.stop.clone()));
         self.loops.spawn(run_dispatcher(Arc::clone(&self.dispatcher), poll, dispatcher_pulse, self.stop.clone()));
     }
 

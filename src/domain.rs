@@ -20,6 +20,7 @@
 
 mod attribution;
 mod breaker;
+mod calibration;
 mod cart;
 mod content;
 mod decide;
@@ -33,6 +34,7 @@ mod names;
 mod note;
 mod order;
 mod patch;
+mod payment;
 mod person;
 mod program;
 mod reason;
@@ -44,6 +46,7 @@ mod time;
 
 pub use attribution::Attribution;
 pub use breaker::{Breaker, is_failure};
+pub use calibration::{Agreement, Agreements, CalibrationSettings, add as add_agreement, demoted};
 pub use cart::{Abandonment, Cart, Comment, Heard, NextStep, ReminderMark, Stage, StageSet, State, StateName};
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
@@ -51,18 +54,19 @@ pub use delivery::{
     Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,
     Status, StepBrief, Why,
 };
-pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
+pub use fact::{Census, Ending, Fact, ReminderResult, Tally, TallyKey, census, tallies};
 pub use id::{
     ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, OrderId, ProductId, ShopId, StepName,
 };
-pub use input::{Input, What};
+pub use input::{Input, Unmapped, What};
 pub use money::{Currency, Minor, MoneyError};
 pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
 pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
 pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
+pub use payment::{Classified, Provider, classify};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};
-pub use program::{IdleWindows, Program, Retention, Step, Subscription};
-pub use reason::{Finding, Reason, ReasonCode, ReasonSource};
+pub use program::{AgentCancel, IdleWindows, Program, Retention, Step, Subscription};
+pub use reason::{Finding, Reason, ReasonCode, ReasonSource, Said};
 pub use resend::{AsItIs, deliveries_of, resend, tried_at};
 pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
 pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};

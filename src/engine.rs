@@ -7,11 +7,13 @@
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
+//! - `engine/calibration.rs`: which inferred reasons shoppers keep denying.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
 
+mod calibration;
 mod dispatcher;
 mod endpoints;
 mod identity;
@@ -26,6 +28,7 @@ mod pulse;
 mod scheduler;
 mod unreadable;
 
+pub use calibration::run_calibration;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};

@@ -4,6 +4,7 @@
 //! in `docs/metrics.md`. Never here: personal data, ids of carts.
 
 mod maker;
+mod reasons;
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use prometheus::{
 };
 
 use self::maker::Maker;
-use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId, Why};
+use self::reasons::ReasonMetrics;
+use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReasonCode, ReminderResult, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
 
 const FAST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -26,8 +28,7 @@ pub struct Metrics {
     cart_events: IntCounterVec,
     stage_entered: IntCounterVec,
     abandonments: IntCounterVec,
-    reasons: IntCounterVec,
-    agreement: IntCounterVec,
+    reasons: ReasonMetrics,
     abandoned_value: IntCounterVec,
     reminders: IntCounterVec,
     suppressed: IntCounterVec,
@@ -91,16 +92,7 @@ impl Metrics {
                 "Idle episodes that became abandonments.",
                 &["shop", "stage"],
             ),
-            reasons: make.counters(
-                "abandonment_reasons_total",
-                "Reasons found or said; inferred ones once per abandonment.",
-                &["shop", "stage", "reason", "source"],
-            ),
-            agreement: make.counters(
-                "reason_agreement_total",
-                "Inferred reasons that shoppers judged.",
-                &["reason", "agreed"],
-            ),
+            reasons: ReasonMetrics::new(&make),
             abandoned_value: make.counters(
                 "abandoned_value_minor_total",
                 "Value of carts at abandonment, in minor units.",
@@ -194,13 +186,14 @@ impl Metrics {
                 self.abandonments.with_label_values(&[shop, stage.as_str()]).inc();
                 self.abandoned_value.with_label_values(&[shop, currency.code(), stage.as_str()]).inc_by(value.get());
             }
-            Fact::ReasonFound { stage, code, source, .. } => {
-                self.reasons.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]).inc();
-            }
-            Fact::ReasonJudged { code, agreed } => {
-                let agreed = if *agreed { "true" } else { "false" };
-                self.agreement.with_label_values(&[code.as_str(), agreed]).inc();
-            }
+            Fact::ReasonFound { stage, code, source, .. } => self.reasons.found(shop, *stage, *code, *source),
+            Fact::ReasonJudged { code, agreed } => self.reasons.judged(*code, *agreed),
+            Fact::ReasonSettled { code, source, ending } => self.reasons.settled(shop, *code, *source, *ending),
+            Fact::PaymentFailed { class } => self.reasons.payment_failed(shop, *class),
+            Fact::SurveyShown => self.reasons.survey(shop, "shown"),
+            Fact::SurveyAnswered { .. } => self.reasons.survey(shop, "answered"),
+            Fact::CommentMade { source } => self.reasons.commented(shop, *source),
+            Fact::Unmapped { what } => self.reasons.unmapped(shop, *what),
             Fact::Reminder { step, result, why } => {
                 self.reminders.with_label_values(&[shop, step.as_str(), result.as_str()]).inc();
                 if let (ReminderResult::Suppressed, Some(why)) = (result, why) {
@@ -225,6 +218,11 @@ impl Metrics {
             | Fact::DeliveryQueued { .. }
             | Fact::AttemptMade { .. } => {}
         }
+    }
+
+    /// Whether what the rules infer for a reason counts less.
+    pub fn rule_demoted(&self, shop: &ShopId, code: ReasonCode, demoted: bool) {
+        self.reasons.demoted(shop, code, demoted);
     }
 
     /// An input was handled.

@@ -29,19 +29,25 @@ def run(data, source, store):
         capture_output=True, text=True)
     lab.check(f"{source} on {store}: every line was taken", result.returncode == 0)
     wanted = sum(n for key, n in expected["tallies"].items() if key.startswith("abandonments/"))
-    lab.wait_for("the scheduler to catch up", lambda: total(service, "cartwake_abandonments_total") >= wanted, 60)
+    ended = sum(n for key, n in expected["tallies"].items() if key.startswith("primary_reasons/"))
+    lab.wait_for("the scheduler to catch up", lambda: total(service, "cartwake_abandonments_total") >= wanted
+                 and total(service, "cartwake_primary_reasons_total") >= ended, 60)
     stored = service.tallies()
     counted = expected["tallies"]
     sums = {}
     for (_, name), count in stored.items():
         sums[name] = sums.get(name, 0) + count
     # Reminders and deliveries are of no raw file; everything else that the service counted must have been counted here.
-    ours = {name: count for name, count in sums.items() if not name.startswith(("reminders", "abandoned_value", "orders"))}
+    ours = {name: count for name, count in sums.items() if not name.startswith(("reminders", "abandoned_value", "reason_value", "orders"))}
     different = {name: (ours.get(name, 0), counted.get(name, 0)) for name in {*ours, *counted}
                  if ours.get(name, 0) != counted.get(name, 0)}
     for name, (here, there) in sorted(different.items()):
         print(f"      {name}: {here} in the store, {there} counted")
     lab.check(f"{source} on {store}: all {len(counted)} counts agree: {json.dumps(ours)}", not different)
+    # Prices are of no raw file either, but what was lost is lost for one reason each time.
+    lost = sum(count for name, count in sums.items() if name.startswith("abandoned_value_minor/"))
+    by_reason = sum(count for name, count in sums.items() if name.startswith("reason_value_minor/"))
+    lab.check(f"{source} on {store}: {lost} lost by stage, {by_reason} by reason", lost == by_reason > 0)
     for reason, window in expected.get("incident_windows", {}).items():
         first, last = window["days"].split("..")
         inside = outside = 0

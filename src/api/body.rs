@@ -58,7 +58,11 @@ pub async fn read_optional(req: &HttpRequest, payload: Payload, bytes_max: usize
     Ok(Some(bytes))
 }
 
-async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
+/// As [`read`], of any type: for callers that must not be refused for theirs.
+///
+/// # Errors
+/// 413, 408, or 400 when the body does not arrive whole.
+pub async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Kind::BodyTooLarge, format!("A body may have at most {bytes_max} bytes."));
     let announced = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > bytes_max) {

@@ -10,8 +10,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::parts::{
-    AbandonmentView, ConsentView, ItemView, NextReminderView, OrderView, ReasonView, ReminderView, ShopperView,
-    SignalView, TotalsView,
+    AbandonmentView, CommentView, ConsentView, ItemView, NextReminderView, OrderView, ReasonView, ReminderView,
+    ShopperView, SignalView, TotalsView,
 };
 use super::openapi::{AttributionName, StageName, StateNameSchema};
 use super::receipt::{moment, moment_or_null};
@@ -60,6 +60,8 @@ pub struct CartView<'a> {
     #[schema(required = true)]
     reason: Option<ReasonView>,
     reasons: Vec<ReasonView>,
+    /// In people's own words; empty unless the shop keeps comments.
+    comments: Vec<CommentView<'a>>,
     /// How often the cart was abandoned.
     abandonments: u32,
     #[schema(required = true)]
@@ -135,6 +137,7 @@ impl<'a> CartView<'a> {
             signals: cart.signals.iter().map(SignalView::of).collect(),
             reason: cart.primary_reason().map(ReasonView::of),
             reasons: cart.reasons.iter().map(ReasonView::of).collect(),
+            comments: cart.heard.comments.iter().map(CommentView::of).collect(),
             abandonments: cart.abandonments,
             last_abandonment: cart.last_abandonment.as_ref().map(AbandonmentView::of),
             reminders: cart.reminders.iter().map(ReminderView::of).collect(),

@@ -5,7 +5,7 @@
 use super::faults::{At, Faults};
 use super::fields::{event_key, moment, revision};
 use super::json::{Given, Text};
-use crate::domain::{EventKey, Input, Moment, What};
+use crate::domain::{EventKey, Input, Moment, Unmapped, What};
 
 /// The envelope of a write.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Envelope {
     pub occurred_at: Option<Moment>,
     pub revision: Option<u64>,
     pub event_id: Option<EventKey>,
+    /// What the body named that we have no name for.
+    pub unmapped: Option<Unmapped>,
 }
 
 impl Envelope {
@@ -28,12 +30,13 @@ impl Envelope {
             occurred_at: occurred_at.optional(&root.field("occurred_at"), faults, moment),
             revision: rev.optional(&root.field("revision"), faults, revision),
             event_id: event_id.optional(&root.field("event_id"), faults, event_key),
+            unmapped: None,
         }
     }
 
     /// The input that this write is; it happened now when the storefront does not say.
     #[must_use]
     pub fn input(&self, now: Moment, what: What) -> Input {
-        Input { at: self.occurred_at.unwrap_or(now), revision: self.revision, what }
+        Input { at: self.occurred_at.unwrap_or(now), revision: self.revision, what, unmapped: self.unmapped }
     }
 }

@@ -15,7 +15,6 @@ use super::envelope::Envelope;
 use super::orders::Told;
 use super::problem::Problem;
 use super::query::Query;
-use super::reasons::Said;
 use super::receipt::prefers_minimal;
 use super::signals::Observed;
 use crate::config::{KeyConfig, Role};
@@ -25,7 +24,7 @@ use crate::keys;
 /// What these bytes tell a cart, read as the body of the call that the number stands for.
 #[must_use]
 pub fn input(call: u8, bytes: &[u8], now: Moment) -> Option<Input> {
-    match call % 6 {
+    match call % 7 {
         0 => read::<Snapshot>(bytes, &[])
             .map(|Snapshot { envelope, stage, content }| envelope.input(now, What::Snapshot { stage, content })),
         1 => read::<Patch>(bytes, &["shop.example".to_owned()])
@@ -34,13 +33,16 @@ pub fn input(call: u8, bytes: &[u8], now: Moment) -> Option<Input> {
             let at = envelope.occurred_at.unwrap_or(now);
             envelope.input(now, What::Signal(Signal { kind, at }))
         }),
-        3 => read::<Said>(bytes, &())
-            .map(|Said { envelope, code, source }| envelope.input(now, What::Reason { code, source })),
+        3 => read::<super::reasons::Told>(bytes, &()).map(|told| told.envelope.input(now, told.what)),
         4 => read::<Told>(bytes, &()).map(|told| {
             let news = Box::new(told.news(now));
-            Input { at: news.placed_at, revision: None, what: What::Order(news) }
+            Input::new(news.placed_at, What::Order(news))
         }),
-        _ => read::<Envelope>(bytes, &()).map(|envelope| envelope.input(now, What::Dismiss)),
+        5 => read::<Envelope>(bytes, &()).map(|envelope| envelope.input(now, What::Dismiss)),
+        _ => {
+            let (envelope, what) = super::acp::told(bytes);
+            Some(envelope.input(now, what))
+        }
     }
 }
 
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     fn read_as_everything(bytes: &[u8]) {
-        for call in 0..6 {
+        for call in 0..7 {
             drop(input(call, bytes, Moment::from_millis(1_800_000_000_000)));
         }
         head(bytes);

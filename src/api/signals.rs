@@ -18,7 +18,7 @@ use super::json::{Given, List, Text};
 use super::problem::Problem;
 use super::receipt::{self, CartReceipt};
 use crate::config::Role;
-use crate::domain::{Page, PaymentClass, Signal, SignalKind, Stage, What};
+use crate::domain::{Classified, Page, PaymentClass, Provider, Signal, SignalKind, Stage, Unmapped, What, classify};
 
 /// Longest name of a kind.
 const KIND_MAX: usize = 64;
@@ -59,9 +59,14 @@ pub struct SignalBody<'a> {
     #[serde(default)]
     #[schema(value_type = Option<super::openapi::PaymentClassName>)]
     class: Given<Text<'a>>,
+    /// What the payment provider called the failure; gives the class where that is not said.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 128)]
+    code: Given<Text<'a>>,
+    /// Whose code it is: `stripe`, `adyen`, or another, whose codes are guessed at by their words.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 64)]
-    code: Given<Text<'a>>,
+    provider: Given<Text<'a>>,
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 64)]
     method: Given<Text<'a>>,
@@ -99,7 +104,8 @@ fn fields_of(kind: &str) -> &'static [&'static str] {
         "total_shown" => &["total_minor", "stage"],
         "coupon_rejected" | "coupon_applied" => &["code_hash"],
         "payment_methods_shown" => &["methods"],
-        "payment_attempted" | "payment_failed" => &["class", "code", "method"],
+        "payment_attempted" => &["class", "code", "method"],
+        "payment_failed" => &["class", "code", "provider", "method"],
         "payment_redirected" | "payment_returned" => &["method"],
         "error_shown" => &["where", "status", "slow_ms"],
         "field_rejected" => &["field"],
@@ -158,7 +164,7 @@ impl FromBody for Observed {
 }
 
 impl SignalBody<'_> {
-    fn given(&self) -> [(&'static str, bool); 17] {
+    fn given(&self) -> [(&'static str, bool); 18] {
         [
             ("lowest_minor", self.lowest_minor.has_value()),
             ("fastest_days", self.fastest_days.has_value()),
@@ -169,6 +175,7 @@ impl SignalBody<'_> {
             ("methods", self.methods.has_value()),
             ("class", self.class.has_value()),
             ("code", self.code.has_value()),
+            ("provider", self.provider.has_value()),
             ("method", self.method.has_value()),
             ("where", self.place.has_value()),
             ("status", self.status.has_value()),
@@ -192,12 +199,39 @@ impl SignalBody<'_> {
             occurred_at: self.at.clone().optional(&root.field("at"), faults, moment),
             event_id: self.event_id.clone().optional(&root.field("event_id"), faults, event_key),
             revision: None,
+            unmapped: None,
         };
-        let kind = match SignalKind::NAMES.iter().find(|known| **known == kind) {
-            Some(known) => self.kind(known, faults)?,
-            None => SignalKind::Other,
+        let (kind, unmapped) = match SignalKind::NAMES.iter().find(|known| **known == kind) {
+            Some(&"payment_failed") => self.failure(faults)?,
+            Some(known) => (self.kind(known, faults)?, None),
+            None => (SignalKind::Other, Some(Unmapped::SignalKind)),
         };
-        Some(Observed { envelope, kind })
+        Some(Observed { envelope: Envelope { unmapped, ..envelope }, kind })
+    }
+
+    /// A failed payment: its class, said or found by the provider's code.
+    fn failure(self, faults: &mut Faults) -> Option<(SignalKind, Option<Unmapped>)> {
+        let root = At::Root;
+        let is_said = self.class.has_value() || self.code.has_value();
+        let class = self.class.optional(&root.field("class"), faults, member(PaymentClass::ALL, PaymentClass::parse));
+        let code = self.code.optional(&root.field("code"), faults, text::<128>);
+        let provider = self.provider.optional(&root.field("provider"), faults, text::<64>);
+        self.method.optional(&root.field("method"), faults, text::<64>);
+        let (class, unmapped) = match (class, code) {
+            (Some(class), _) => (class, None),
+            (None, Some(code)) => {
+                let provider = provider.and_then(|name| Provider::parse(&name.to_ascii_lowercase()));
+                let Classified { class, is_listed } = classify(provider, &code);
+                (class, (!is_listed).then_some(Unmapped::PaymentCode))
+            }
+            (None, None) => {
+                if !is_said {
+                    faults.add(&root.field("class"), "is required, or a code of the payment provider");
+                }
+                return None;
+            }
+        };
+        Some((SignalKind::PaymentFailed { class }, unmapped))
     }
 
     /// The kind with its fields; what only humans read is checked and not kept.
@@ -207,7 +241,7 @@ impl SignalBody<'_> {
         let product = self.product_id.optional(&root.field("product_id"), faults, product);
         check_unkept(
             [("code_hash", self.code_hash), ("where", self.place), ("field", self.field)],
-            [("code", self.code), ("method", self.method)],
+            [("code", self.code), ("method", self.method), ("provider", self.provider)],
             faults,
         );
         let slow_ms = self.slow_ms.optional(&root.field("slow_ms"), faults, count);
@@ -225,9 +259,6 @@ impl SignalBody<'_> {
                 let total = self.total_minor.required(&root.field("total_minor"), faults, minor);
                 let stage = self.stage.optional(&root.field("stage"), faults, member(Stage::ALL, Stage::parse));
                 SignalKind::TotalShown { total: total?, stage }
-            }
-            "payment_failed" => {
-                SignalKind::PaymentFailed { class: self.class.required(&root.field("class"), faults, classes())? }
             }
             "payment_attempted" => {
                 self.class.optional(&root.field("class"), faults, classes());
@@ -271,7 +302,7 @@ fn bare(kind: &str) -> SignalKind {
     }
 }
 
-fn check_unkept(long: [(&str, Given<Text<'_>>); 3], short: [(&str, Given<Text<'_>>); 2], faults: &mut Faults) {
+fn check_unkept(long: [(&str, Given<Text<'_>>); 3], short: [(&str, Given<Text<'_>>); 3], faults: &mut Faults) {
     for (name, given) in long {
         given.optional(&At::Root.field(name), faults, text::<128>);
     }

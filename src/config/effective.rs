@@ -89,6 +89,8 @@ fn program(page: &mut Page, program: &Program) {
     page.set("steps", program.steps.iter().map(step).collect::<Vec<_>>());
     page.span("stale_after", program.stale_after);
     page.span("attribution_window", program.attribution_window);
+    page.set("comments", if program.keep_comments { "keep" } else { "discard" });
+    page.text("agent_cancel", program.agent_cancel);
     page.table("[shop.program.idle]");
     let idle = &program.idle;
     for (stage, window) in [
@@ -117,6 +119,10 @@ fn program(page: &mut Page, program: &Program) {
     page.set("field_rejections", i64::from(program.rules.field_rejections));
     page.span("step_time", program.rules.step_time);
     page.span("removed_within", program.rules.removed_within);
+    page.table("[shop.program.calibration]");
+    page.set("judged_min", i64::from(program.calibration.judged_min));
+    page.set("agreement_percent_min", i64::from(program.calibration.agreement_percent_min));
+    page.span("window", program.calibration.window);
 }
 
 fn step(step: &Step) -> Value {

@@ -12,8 +12,8 @@ use super::load::{key_hash, secret_lines};
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
 use crate::domain::{
-    Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention, RuleName, RuleSettings,
-    ShopId, Step, StepName, Subscription,
+    AgentCancel, CalibrationSettings, Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program,
+    Retention, RuleName, RuleSettings, ShopId, Step, StepName, Subscription,
 };
 use crate::webhook::{AddressPolicy, Secret};
 
@@ -126,6 +126,9 @@ fn program(section: &mut Section<'_>) -> Program {
         idle: section.inside("idle", idle),
         retention: section.inside("retention", retention),
         rules: section.inside("rules", rules),
+        keep_comments: section.word("comments", &[("discard", false), ("keep", true)]).unwrap_or(false),
+        agent_cancel: section.word("agent_cancel", &agent_cancels()).unwrap_or(AgentCancel::Abandon),
+        calibration: section.inside("calibration", calibration),
         subscriptions: Vec::new(),
     };
     steps_ascend(section, &program.steps);
@@ -218,6 +221,18 @@ fn rules(section: &mut Section<'_>) -> RuleSettings {
         removed_within: section.span("removed_within", SECOND..=Duration::from_hours(1)),
         demoted: BTreeMap::new(),
     }
+}
+
+fn calibration(section: &mut Section<'_>) -> CalibrationSettings {
+    CalibrationSettings {
+        judged_min: section.count("judged_min", 1..=1_000_000),
+        agreement_percent_min: section.count("agreement_percent_min", 0..=100),
+        window: section.span("window", DAY..=365 * DAY),
+    }
+}
+
+fn agent_cancels() -> Vec<(&'static str, AgentCancel)> {
+    AgentCancel::ALL.iter().map(|what| (what.as_str(), *what)).collect()
 }
 
 fn rule_name(text: &str) -> Result<RuleName, String> {

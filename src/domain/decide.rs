@@ -98,6 +98,9 @@ pub fn decide(
     };
     let mut draft = Draft::of(cart, now, program);
     let applied = apply(&mut draft, input, at, person)?;
+    if let Some(what) = input.unmapped.filter(|_| applied == Applied::Applied) {
+        draft.facts.push(Fact::Unmapped { what });
+    }
     let mut decision = finish(draft, person, applied, created);
     // What an input that was not applied still brought to light is a fact; without one, nothing changed.
     decision.is_noop = applied != Applied::Applied && decision.facts.is_empty();
@@ -149,7 +152,14 @@ fn first_sight<'a>(
             apply_order(&mut draft, news, at);
             Some(draft)
         }
-        What::Order(_) | What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => None,
+        What::Order(_)
+        | What::Patch(_)
+        | What::Signal(_)
+        | What::Reason(_)
+        | What::SurveyShown
+        | What::Cancel(_)
+        | What::Dismiss
+        | What::Delete => None,
     }
 }
 
@@ -169,17 +179,25 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             catch_up(draft, at, person);
             return Ok(apply_order(draft, news, at));
         }
-        What::Reason { code, source } => {
+        What::Reason(said) => {
             if draft.cart.state.is_tombstone() {
                 return Ok(Applied::Closed);
             }
             catch_up(draft, at, person);
-            draft.hear(*code, *source, at);
+            draft.hear(said, at);
+        }
+        What::Cancel(said) => {
+            catch_up(draft, at, person);
+            return Ok(draft.cancel(said.as_ref(), at));
         }
         _ if !draft.cart.state.is_open() => return Ok(Applied::Closed),
         What::Dismiss => {
             catch_up(draft, at, person);
             draft.dismiss(at);
+        }
+        What::SurveyShown => {
+            catch_up(draft, at, person);
+            draft.survey_shown();
         }
         What::Signal(signal) => {
             catch_up(draft, at, person);
@@ -200,7 +218,13 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
             (patch.stage.unwrap_or(draft.cart.stage), patch.applied_to(&draft.cart.content))
         }
         What::Snapshot { stage, content } => (*stage, (**content).clone()),
-        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => {
+        What::Signal(_)
+        | What::Reason(_)
+        | What::SurveyShown
+        | What::Cancel(_)
+        | What::Order(_)
+        | What::Dismiss
+        | What::Delete => {
             return Ok(Applied::Applied);
         }
     };
@@ -234,6 +258,9 @@ fn is_stale(cart: &Cart, input: &Input, at: Moment) -> bool {
 }
 
 fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
+    if let SignalKind::PaymentFailed { class } = signal.kind {
+        draft.facts.push(Fact::PaymentFailed { class });
+    }
     let is_news = signal.kind.is_activity() && at >= draft.cart.last_activity_at;
     signal::keep(&mut draft.cart.signals, Signal { at, ..signal });
     if is_news {

@@ -3,16 +3,18 @@
 //! Each method is one transition of the life of a cart. They are called by `domain/decide.rs`, which knows when; this
 //! file knows what a transition entails.
 
+mod said;
+
 use super::attribution::Attribution;
 use super::cart::{Abandonment, Cart, Heard, NextStep, REMINDERS_MAX, ReminderMark, Stage, StageSet, State, StateName};
 use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
-use super::fact::{Fact, ReminderResult};
+use super::fact::{Ending, Fact, ReminderResult};
 use super::id::{CartId, ShopId};
 use super::order::OrderNews;
 use super::person::PurchaseMark;
 use super::program::Program;
-use super::reason::{Reason, ReasonCode, ReasonSource};
+use super::reason::{Reason, ReasonSource};
 use super::rules;
 use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};
@@ -63,6 +65,12 @@ impl<'a> Draft<'a> {
 
     fn enter(&mut self, state: State) {
         let (from, to) = (self.cart.state.name(), state.name());
+        if self.cart.state.is_open()
+            && let (Some(ending), Some(last)) = (Ending::of(&state), self.cart.last_abandonment)
+        {
+            let Reason { code, source, .. } = last.reason;
+            self.facts.push(Fact::ReasonSettled { code, source, ending });
+        }
         self.cart.state = state;
         if from != to {
             self.facts.push(Fact::StateChanged { from: Some(from), to: Some(to) });
@@ -147,7 +155,12 @@ impl<'a> Draft<'a> {
         let currency = self.cart.content.currency;
         self.enter(State::Abandoned { next_step: self.step_after(None, at) });
         self.facts.push(Fact::Abandoned { stage, currency, value, at });
-        self.facts.push(Fact::ReasonFound { stage, code: inferred.code, source: inferred.source, at });
+        let Reason { code, source, .. } = inferred;
+        self.facts.push(Fact::ReasonFound { stage, code, source, currency, value, at });
+        // An exit survey is answered before the silence that makes an abandonment.
+        if let Some(said) = said.filter(|said| said.source == ReasonSource::Reported) {
+            self.judge(said.code);
+        }
         self.tell(EventKind::Abandoned, at);
     }
 
@@ -271,35 +284,6 @@ impl<'a> Draft<'a> {
         self.tell(EventKind::Dismissed, at);
     }
 
-    /// Records what the shopper or an agent said.
-    pub fn hear(&mut self, code: ReasonCode, source: ReasonSource, at: Moment) {
-        let first = !self.cart.reasons.iter().any(|r| r.source == source);
-        let inferred = self
-            .cart
-            .reasons
-            .iter()
-            .find(|r| matches!(r.source, ReasonSource::InferredHard | ReasonSource::InferredSoft));
-        if let Some(inferred) = inferred
-            && first
-            && source == ReasonSource::Reported
-        {
-            self.facts.push(Fact::ReasonJudged { code: inferred.code, agreed: inferred.code == code });
-        }
-        self.cart.reasons.retain(|r| r.source != source);
-        let reason = Reason { code, source, confidence: 100, at };
-        self.cart.reasons.push(reason);
-        if let Some(abandonment) = &mut self.cart.last_abandonment
-            && source >= abandonment.reason.source
-        {
-            abandonment.reason = reason;
-        }
-        if first {
-            self.facts.push(Fact::ReasonFound { stage: self.cart.stage, code, source, at });
-        }
-        let event = Event { reason: Some(reason), ..self.event(EventKind::ReasonRecorded, at) };
-        self.announce(&event);
-    }
-
     /// Leaves only the name: everything a storefront told us goes.
     pub fn bury(&mut self, state: State, at: Moment) {
         let announce = matches!(state, State::Expired);
@@ -314,6 +298,7 @@ impl<'a> Draft<'a> {
         cart.reminders.clear();
         cart.last_abandonment = None;
         cart.order = None;
+        cart.heard = Heard::default();
         cart.expires_at = self.now.plus(self.program.retention.tombstone);
     }
 

@@ -4,14 +4,16 @@
 //! how many carts are in each state now. Both are pure functions of the facts, so they cannot disagree with them.
 
 use super::attribution::Attribution;
-use super::cart::{Stage, StateName};
+use super::cart::{Stage, State, StateName};
 use super::delivery::{EventKind, Why};
 use super::id::{EndpointName, StepName};
+use super::input::Unmapped;
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::order::OrderKind;
 use super::reason::{ReasonCode, ReasonSource};
 use super::send::OutcomeName;
+use super::signal::PaymentClass;
 use super::time::{Day, Moment};
 
 named! {
@@ -21,6 +23,41 @@ named! {
         Delivered = "delivered",
         Dead = "dead",
         Suppressed = "suppressed",
+    }
+}
+
+named! {
+    /// How an abandoned cart ended.
+    pub enum Ending {
+        Recovered = "recovered",
+        /// Bought, too late to be called recovered.
+        Organic = "organic",
+        Reverted = "reverted",
+        Dismissed = "dismissed",
+        OptedOut = "opted_out",
+        Suppressed = "suppressed",
+        Expired = "expired",
+        Erased = "erased",
+    }
+}
+
+impl Ending {
+    /// The end that this state is; `None` while the cart lives on, be it in another.
+    #[must_use]
+    pub const fn of(state: &State) -> Option<Self> {
+        Some(match state {
+            State::Converted { attribution: Attribution::Recovered } => Self::Recovered,
+            State::Converted { attribution: Attribution::Organic } => Self::Organic,
+            State::Reverted => Self::Reverted,
+            State::Dismissed => Self::Dismissed,
+            State::OptedOut => Self::OptedOut,
+            State::Suppressed { .. } => Self::Suppressed,
+            State::Expired => Self::Expired,
+            State::Erased => Self::Erased,
+            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending | State::MergedInto(_) => {
+                return None;
+            }
+        })
     }
 }
 
@@ -47,12 +84,39 @@ pub enum Fact {
         stage: Stage,
         code: ReasonCode,
         source: ReasonSource,
+        currency: Currency,
+        /// What the abandonment lost, or the cart would.
+        value: Minor,
         at: Moment,
     },
     /// The shopper said something about a reason we had inferred.
     ReasonJudged {
         code: ReasonCode,
         agreed: bool,
+    },
+    /// An abandoned cart ended; its reason is final. Once for each cart.
+    ReasonSettled {
+        code: ReasonCode,
+        source: ReasonSource,
+        ending: Ending,
+    },
+    /// A payment failed.
+    PaymentFailed {
+        class: PaymentClass,
+    },
+    /// A survey was shown, for the first time of the cart.
+    SurveyShown,
+    /// It was answered, for the first time; see [`super::reason::Said::survey`].
+    SurveyAnswered {
+        place: u8,
+    },
+    /// Somebody used their own words.
+    CommentMade {
+        source: ReasonSource,
+    },
+    /// Outside has a name for something that we have not.
+    Unmapped {
+        what: Unmapped,
     },
     Resumed,
     Reminder {
@@ -94,6 +158,9 @@ pub enum Fact {
     },
 }
 
+/// The first part of the names of the counts of agreement; `domain/calibration.rs` reads them.
+pub const AGREEMENT: &str = "reason_agreement";
+
 /// The name of a stored count: the metric's name, then its labels, separated by `/`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TallyKey(pub String);
@@ -121,6 +188,12 @@ impl Fact {
             Self::StateChanged { .. }
             | Self::StageEntered { .. }
             | Self::ReasonJudged { .. }
+            | Self::ReasonSettled { .. }
+            | Self::PaymentFailed { .. }
+            | Self::SurveyShown
+            | Self::SurveyAnswered { .. }
+            | Self::CommentMade { .. }
+            | Self::Unmapped { .. }
             | Self::Resumed
             | Self::Reminder { .. }
             | Self::CartReverted
@@ -160,8 +233,19 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
             (format!("abandonments/{stage}"), 1),
             (format!("abandoned_value_minor/{currency}/{stage}"), value.signed()),
         ],
-        Fact::ReasonFound { stage, code, source, .. } => vec![(format!("reasons/{stage}/{code}/{source}"), 1)],
-        Fact::ReasonJudged { code, agreed } => vec![(format!("reason_agreement/{code}/{agreed}"), 1)],
+        Fact::ReasonFound { stage, code, source, currency, value, .. } => vec![
+            (format!("reasons/{stage}/{code}/{source}"), 1),
+            (format!("reason_value_minor/{currency}/{code}/{source}"), value.signed()),
+        ],
+        Fact::ReasonJudged { code, agreed } => vec![(format!("{AGREEMENT}/{code}/{agreed}"), 1)],
+        Fact::ReasonSettled { code, source, ending } => vec![(format!("primary_reasons/{code}/{source}/{ending}"), 1)],
+        Fact::PaymentFailed { class } => vec![(format!("payment_failures/{class}"), 1)],
+        Fact::SurveyShown => vec![("surveys/shown".to_owned(), 1)],
+        Fact::SurveyAnswered { place } => {
+            vec![("surveys/answered".to_owned(), 1), (format!("survey_answer_places/{place}"), 1)]
+        }
+        Fact::CommentMade { source } => vec![(format!("reason_comments/{source}"), 1)],
+        Fact::Unmapped { what } => vec![(format!("unmapped/{what}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
@@ -223,10 +307,16 @@ mod tests {
     #[test]
     fn an_abandonment_noticed_after_midnight_counts_on_its_own_day() {
         let at = Moment::from_millis(86_400_000 - 1);
-        let reason =
-            |at| Fact::ReasonFound { stage: Stage::Cart, code: ReasonCode::Unknown, source: ReasonSource::None, at };
+        let reason = |at| Fact::ReasonFound {
+            stage: Stage::Cart,
+            code: ReasonCode::Unknown,
+            source: ReasonSource::None,
+            currency: Currency::parse("EUR").expect("known"),
+            value: Minor::new(5).expect("in range"),
+            at,
+        };
         let moved = tallies(&[Fact::Resumed, reason(at), reason(at)], Day::from_number(1));
         let days: Vec<_> = moved.iter().map(|tally| (tally.day.number(), tally.by)).collect();
-        assert_eq!(days, [(1, 1), (0, 2)]);
+        assert_eq!(days, [(1, 1), (0, 2), (0, 10)]);
     }
 }

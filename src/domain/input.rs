@@ -4,9 +4,10 @@
 
 use super::cart::Stage;
 use super::content::Content;
+use super::names::named;
 use super::order::OrderNews;
 use super::patch::CartPatch;
-use super::reason::{ReasonCode, ReasonSource};
+use super::reason::Said;
 use super::signal::Signal;
 use super::time::Moment;
 
@@ -18,6 +19,26 @@ pub struct Input {
     /// Rises with each change the storefront makes, where it counts them.
     pub revision: Option<u64>,
     pub what: What,
+    /// What in it we had no name for.
+    pub unmapped: Option<Unmapped>,
+}
+
+impl Input {
+    /// Something that happened, without a revision.
+    #[must_use]
+    pub const fn new(at: Moment, what: What) -> Self {
+        Self { at, revision: None, what, unmapped: None }
+    }
+}
+
+named! {
+    /// Something that outside has a name for and we have not.
+    pub enum Unmapped {
+        SignalKind = "signal_kind",
+        ReasonCode = "reason_code",
+        PaymentCode = "payment_code",
+        IntentTrace = "intent_trace",
+    }
 }
 
 /// What happened.
@@ -31,10 +52,11 @@ pub enum What {
     /// The parts that changed.
     Patch(Box<CartPatch>),
     Signal(Signal),
-    Reason {
-        code: ReasonCode,
-        source: ReasonSource,
-    },
+    Reason(Said),
+    /// A survey was put before the shopper.
+    SurveyShown,
+    /// The shopper's agent gave up the checkout, and may have said why.
+    Cancel(Option<Said>),
     Order(Box<OrderNews>),
     Dismiss,
     Delete,
@@ -48,7 +70,9 @@ impl What {
             Self::Snapshot { .. } => "snapshot",
             Self::Patch(_) => "patch",
             Self::Signal(_) => "signal",
-            Self::Reason { .. } => "reason",
+            Self::Reason(_) => "reason",
+            Self::SurveyShown => "survey",
+            Self::Cancel(_) => "cancel",
             Self::Order(_) => "order",
             Self::Dismiss => "dismiss",
             Self::Delete => "delete",

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use super::calibration::CalibrationSettings;
 use super::cart::Stage;
 use super::content::Channel;
 use super::delivery::EventSet;
 use super::id::{EndpointName, StepName};
+use super::names::named;
 use super::rules::RuleSettings;
 use super::time::Moment;
 
@@ -60,6 +62,16 @@ pub struct Retention {
     pub tombstone: Duration,
 }
 
+named! {
+    /// What becomes of a cart whose checkout the shopper's agent gave up.
+    pub enum AgentCancel {
+        /// It is abandoned at once, with the agent's reason.
+        Abandon = "abandon",
+        /// It ends: the shopper is never reminded of it.
+        Dismiss = "dismiss",
+    }
+}
+
 /// Which events an endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
@@ -79,6 +91,10 @@ pub struct Program {
     pub attribution_window: Duration,
     pub retention: Retention,
     pub rules: RuleSettings,
+    /// What people say in their own words is stored with the cart.
+    pub keep_comments: bool,
+    pub agent_cancel: AgentCancel,
+    pub calibration: CalibrationSettings,
     /// What was abandoned before is never reminded: the day the shop was switched on.
     pub activated_at: Option<Moment>,
     pub subscriptions: Vec<Subscription>,
@@ -115,6 +131,9 @@ impl Default for Program {
                 tombstone: Duration::from_secs(7 * DAY),
             },
             rules: RuleSettings::default(),
+            keep_comments: false,
+            agent_cancel: AgentCancel::Abandon,
+            calibration: CalibrationSettings::default(),
             activated_at: None,
             subscriptions: Vec::new(),
         }

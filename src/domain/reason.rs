@@ -3,6 +3,7 @@
 //! The codes are those of `docs/reasons.md`; `unknown` is the absence of any. How they are inferred is in
 //! `domain/rules.rs`.
 
+use super::content::PersonalText;
 use super::names::named;
 use super::time::Moment;
 
@@ -50,6 +51,45 @@ named! {
         Agent = "agent",
         /// The shopper's own word.
         Reported = "reported",
+    }
+}
+
+impl ReasonCode {
+    /// The code that stands for one of the Agentic Commerce Protocol's (RFC "Intent Traces", section 3.3).
+    #[must_use]
+    pub fn of_intent(code: &str) -> Option<Self> {
+        Some(match code {
+            "price_sensitivity" => Self::PriceTooHigh,
+            "shipping_cost" => Self::ShippingCost,
+            "shipping_speed" => Self::DeliveryTime,
+            "product_fit" => Self::ProductInfoUnclear,
+            "trust_security" => Self::TrustSecurity,
+            "returns_policy" => Self::ReturnsPolicy,
+            "payment_options" => Self::PaymentMethodMissing,
+            "comparison" => Self::PriceComparison,
+            "timing_deferred" => Self::ThinkLater,
+            "other" => Self::Other,
+            _ => return None,
+        })
+    }
+}
+
+/// What somebody said about why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub code: ReasonCode,
+    pub source: ReasonSource,
+    /// In their own words; kept only where the shop says so.
+    pub comment: Option<PersonalText>,
+    /// Answers a survey: which place, from 1, the answer had among the options that were shown; 0 for none of them.
+    pub survey: Option<u8>,
+}
+
+impl Said {
+    /// A code and nothing else.
+    #[must_use]
+    pub const fn new(code: ReasonCode, source: ReasonSource) -> Self {
+        Self { code, source, comment: None, survey: None }
     }
 }
 

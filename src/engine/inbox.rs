@@ -12,6 +12,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::debug;
 
+use super::calibration::Calibration;
 use super::identity::Identity;
 use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
@@ -78,6 +79,7 @@ pub struct Engine {
     pub(super) metrics: Arc<Metrics>,
     pub(super) identity: Identity,
     policies: RwLock<Arc<Policies>>,
+    pub(super) calibration: Calibration,
     /// Wakes the scheduler when a cart's wake comes before the one it waits for.
     pub(super) sooner: Notify,
     pub(super) waits_until: Mutex<Option<Moment>>,
@@ -96,6 +98,7 @@ impl Engine {
             metrics,
             identity,
             policies: RwLock::default(),
+            calibration: Calibration::default(),
             sooner: Notify::new(),
             waits_until: Mutex::new(None),
             lanes: Mutex::default(),
@@ -121,9 +124,16 @@ impl Engine {
 
     /// Replaces every policy at once.
     pub fn set_policies(&self, policies: Policies) {
+        let policies = self.calibration.applied_to(policies);
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
         // An endpoint that was switched on again has a backlog.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
+    }
+
+    /// Brings what was learned of the agreement with shoppers into the policies in force.
+    pub(super) fn recalibrate(&self) {
+        let mut policies = self.policies.write().unwrap_or_else(PoisonError::into_inner);
+        *policies = Arc::new(self.calibration.applied_to(Policies::clone(&policies)));
     }
 
     /// The policies in force.
@@ -336,7 +346,13 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
     match &input.what {
         What::Snapshot { content, .. } => Some(Cow::Borrowed(&content.shopper)),
         What::Patch(patch) => cart.map(|cart| Cow::Owned(patch.applied_to(&cart.content).shopper)),
-        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => None,
+        What::Signal(_)
+        | What::Reason(_)
+        | What::SurveyShown
+        | What::Cancel(_)
+        | What::Order(_)
+        | What::Dismiss
+        | What::Delete => None,
     }
 }
 

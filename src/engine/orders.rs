@@ -202,7 +202,7 @@ impl Engine {
             OrderStatus::Paid | OrderStatus::Pending => news.placed_at,
             OrderStatus::Failed | OrderStatus::Cancelled | OrderStatus::Refunded => self.clock.now(),
         };
-        let input = Input { at, revision: None, what: What::Order(Box::new(news.clone())) };
+        let input = Input::new(at, What::Order(Box::new(news.clone())));
         let written = match self.apply(shop, id, &input, None, concerns).await {
             // A refund of what was never seen, a failed payment of an unknown cart: nothing to close.
             Err(WriteError::Refused(_)) | Ok(None) => return Ok(None),

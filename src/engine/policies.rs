@@ -29,13 +29,14 @@ pub struct EndpointPolicy {
 }
 
 /// One shop.
+#[derive(Clone)]
 pub struct ShopPolicy {
     pub program: Program,
     pub endpoints: Vec<Arc<EndpointPolicy>>,
 }
 
 /// Every shop.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Policies {
     pub shops: HashMap<ShopId, Arc<ShopPolicy>>,
 }

@@ -7,6 +7,7 @@ mod delivery;
 mod lateness;
 mod lost_reply;
 mod neighbours;
+mod reasons;
 mod reminders;
 mod writes;
 
@@ -74,6 +75,17 @@ on_every_store! {
         a_key_for_another_request_is_refused,
         a_late_snapshot_does_not_open_a_bought_cart,
         events_of_last_week_are_counted_where_they_belong;
+    reasons:
+        a_providers_code_gives_the_class_and_an_unknown_one_is_counted,
+        suspected_fraud_is_a_declined_payment_to_everybody_outside,
+        an_exit_survey_is_counted_as_shown_and_as_answered,
+        a_shopper_who_answers_before_leaving_judges_what_is_inferred_later,
+        words_are_counted_and_kept_only_where_the_shop_says_so,
+        an_agent_that_gives_up_abandons_the_cart_with_its_reason,
+        a_cancellation_succeeds_whatever_the_trace_holds,
+        a_completed_checkout_cannot_be_given_up,
+        the_reason_that_counts_is_counted_once_when_the_cart_ends,
+        a_reason_that_shoppers_keep_denying_is_demoted;
     writes:
         a_patch_merges_and_a_null_clears,
         a_patch_of_an_unknown_cart_is_not_found,

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use crate::api::openapi::{ChannelName, ConsentStatusName, ReasonName, SourceName, StageName};
 use crate::api::receipt::{moment, moment_or_null};
 use crate::domain::{
-    Abandonment, Consent, Item, Minor, Moment, NextStep, OrderBrief, PersonalText, Reason, ReminderMark, Shopper,
-    Signal, Totals, WebUrl,
+    Abandonment, Comment, Consent, Item, Minor, Moment, NextStep, OrderBrief, PersonalText, Reason, ReminderMark,
+    Shopper, Signal, Totals, WebUrl,
 };
 
 /// One line.
@@ -189,6 +189,24 @@ impl ReasonView {
             confidence: reason.confidence,
             at: reason.at,
         }
+    }
+}
+
+/// Why, in somebody's own words.
+#[derive(Serialize, ToSchema)]
+pub struct CommentView<'a> {
+    #[schema(value_type = SourceName)]
+    source: &'static str,
+    #[schema(value_type = String)]
+    text: &'a str,
+    #[serde(serialize_with = "moment")]
+    #[schema(value_type = String, format = DateTime)]
+    at: Moment,
+}
+
+impl<'a> CommentView<'a> {
+    pub fn of(comment: &'a Comment) -> Self {
+        Self { source: comment.source.as_str(), text: comment.text.reveal(), at: comment.at }
     }
 }
 

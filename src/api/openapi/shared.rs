@@ -94,6 +94,10 @@ impl Modify for Shared {
             for (kind, operation) in operations(item) {
                 if path == "/openapi.json" {
                     add_problems(operation, OPEN);
+                } else if path.starts_with("/acp/") {
+                    add_protocol_errors(operation);
+                    add_parameters(operation, kind, path);
+                    operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 } else {
                     add_problems(operation, if kind == Kind::Read { READ } else { WRITE });
                     add_parameters(operation, kind, path);
@@ -144,6 +148,20 @@ fn add_problems(operation: &mut Operation, statuses: &[u16]) {
         let content = ContentBuilder::new().schema(schema).build();
         let response = ResponseBuilder::new().description(lines.join(" ")).content(PROBLEM_JSON, content);
         operation.responses.responses.insert(status.to_string(), response.build().into());
+    }
+}
+
+/// The same statuses in the shape of the protocol that the call is of.
+fn add_protocol_errors(operation: &mut Operation) {
+    for status in WRITE.iter().filter(|status| **status != 415) {
+        let schema = Some(Ref::from_schema_name("ProtocolError"));
+        let content = ContentBuilder::new().schema(schema).build();
+        let response =
+            ResponseBuilder::new().description("As the protocol has it.").content("application/json", content);
+        operation.responses.responses.entry(status.to_string()).or_insert_with(|| response.build().into());
+    }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.required = Some(Required::False);
     }
 }
 

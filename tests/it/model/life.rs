@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cartwake::domain::{
     CartPatch, Content, EventSet, Field, Input, Minor, Moment, OrderNews, OrderStatus, PaymentClass, Person, Program,
-    PurchaseMark, ReasonCode, ReasonSource, Shopper, Signal, SignalKind, Stage, Subscription, What,
+    PurchaseMark, ReasonCode, ReasonSource, Said, Shopper, Signal, SignalKind, Stage, Subscription, What,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,9 @@ impl fmt::Debug for Life {
                 }
                 What::Order(news) => write!(f, "order {} {}", news.id, news.status)?,
                 What::Signal(signal) => write!(f, "{}", signal.kind.name())?,
-                What::Reason { code, source } => write!(f, "{source} {code}")?,
+                What::Reason(said) => write!(f, "{} {}", said.source, said.code)?,
+                What::SurveyShown => f.write_str("survey shown")?,
+                What::Cancel(said) => write!(f, "cancel, {:?}", said.as_ref().map(|said| said.code))?,
                 What::Dismiss | What::Delete => write!(f, "{}", input.what.kind())?,
             }
         }
@@ -82,7 +84,7 @@ pub fn orderly_lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
         let told = |(n, (gap, what)): (i64, (u64, What))| {
             // A millisecond of its own for each happening: two things at one moment have no order to hold us to.
             now = Moment::from_millis(now.plus(Duration::from_secs(gap)).millis() / 1000 * 1000 + n);
-            Happening { now, input: Input { at: now, revision: None, what: dated(what, now) } }
+            Happening { now, input: Input::new(now, dated(what, now)) }
         };
         let happenings: Vec<_> = (1..).zip(happenings).map(told).collect();
         let ends_at = now.plus(Duration::from_secs(5 * 3600));
@@ -101,7 +103,7 @@ pub fn lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
         let told = |(gap, skew, revision, what): (u64, i64, Option<u64>, What)| {
             now = now.plus(Duration::from_secs(gap));
             let at = Moment::from_millis(now.millis() + skew * 1000);
-            Happening { now, input: Input { at, revision, what: dated(what, at) } }
+            Happening { now, input: Input { at, revision, what: dated(what, at), unmapped: None } }
         };
         let happenings: Vec<_> = happenings.into_iter().map(told).collect();
         let ends_at = now.plus(Duration::from_secs(5 * 3600));
@@ -139,9 +141,11 @@ fn what() -> impl Strategy<Value = What> {
         6 => (stage(), cart_content()).prop_map(|(stage, content)| What::Snapshot { stage, content: Box::new(content) }),
         3 => patch().prop_map(|patch| What::Patch(Box::new(patch))),
         3 => signal().prop_map(|kind| What::Signal(Signal { kind, at: at(0) })),
-        1 => reason(),
+        1 => said().prop_map(What::Reason),
         3 => order().prop_map(|news| What::Order(Box::new(news))),
         1 => Just(What::Dismiss),
+        1 => Just(What::SurveyShown),
+        1 => prop::option::of(said()).prop_map(What::Cancel),
     ]
 }
 
@@ -150,7 +154,13 @@ fn dated(what: What, at: Moment) -> What {
     match what {
         What::Signal(signal) => What::Signal(Signal { at, ..signal }),
         What::Order(news) => What::Order(Box::new(OrderNews { placed_at: at, ..*news })),
-        What::Snapshot { .. } | What::Patch(_) | What::Reason { .. } | What::Dismiss | What::Delete => what,
+        What::Snapshot { .. }
+        | What::Patch(_)
+        | What::Reason(_)
+        | What::SurveyShown
+        | What::Cancel(_)
+        | What::Dismiss
+        | What::Delete => what,
     }
 }
 
@@ -201,10 +211,10 @@ fn signal() -> impl Strategy<Value = SignalKind> {
     ])
 }
 
-fn reason() -> impl Strategy<Value = What> {
+fn said() -> impl Strategy<Value = Said> {
     let codes = select(vec![ReasonCode::ShippingCost, ReasonCode::JustBrowsing]);
     let sources = select(vec![ReasonSource::Reported, ReasonSource::Agent]);
-    (codes, sources).prop_map(|(code, source)| What::Reason { code, source })
+    (codes, sources).prop_map(|(code, source)| Said::new(code, source))
 }
 
 fn order() -> impl Strategy<Value = OrderNews> {

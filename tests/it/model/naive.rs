@@ -44,7 +44,13 @@ impl<'a> Known<'a> {
         let begins = match what {
             What::Snapshot { .. } => true,
             What::Order(news) => matches!(news.status, OrderStatus::Paid | OrderStatus::Pending),
-            What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => false,
+            What::Patch(_)
+            | What::Signal(_)
+            | What::Reason(_)
+            | What::SurveyShown
+            | What::Cancel(_)
+            | What::Dismiss
+            | What::Delete => false,
         };
         let mut known = Self {
             program,
@@ -95,11 +101,20 @@ impl<'a> Known<'a> {
                 self.is_active(now);
             }
             What::Signal(signal) if signal.kind.is_activity() => self.is_active(now),
-            What::Signal(_) | What::Reason { .. } => {}
+            What::Signal(_) | What::Reason(_) | What::SurveyShown => {}
+            What::Cancel(_) => self.hear_cancel(now),
             What::Dismiss => self.state = StateName::Dismissed,
         }
         if self.is_test && self.is_open() {
             self.state = StateName::Suppressed;
+        }
+    }
+
+    /// Whoever gives up a cart with lines abandons it there and then.
+    fn hear_cancel(&mut self, now: Moment) {
+        if self.state == StateName::Active && self.has_items {
+            self.state = StateName::Abandoned;
+            self.abandoned_at.push(now);
         }
     }
 

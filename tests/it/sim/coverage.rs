@@ -12,7 +12,13 @@ const FACTS: &[&str] = &[
     "stage_entered", // StageEntered
     "abandonments",  // Abandoned
     "reasons",       // ReasonFound
+    "reason_value_minor", // ReasonFound
     "reason_agreement", // ReasonJudged
+    "primary_reasons", // ReasonSettled
+    "payment_failures", // PaymentFailed
+    "surveys",       // SurveyShown, SurveyAnswered
+    "reason_comments", // CommentMade
+    "unmapped",      // Unmapped
     "resumed",       // Resumed
     "reminders",     // Reminder
     "reminders_suppressed", // Reminder, with a why

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use cartwake::domain::{
     CartId, CartPatch, Channel, Consent, ConsentStatus, Content, Field, Input, Minor, Moment, OrderItem, OrderNews,
-    OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Shopper, Signal, SignalKind, Stage, What,
+    OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Said, Shopper, Signal, SignalKind, Stage,
+    Unmapped, What,
 };
 use cartwake::engine::Once;
 use cartwake::store::Claim;
@@ -94,16 +95,23 @@ impl Storefront {
             0..42 => What::Snapshot { stage: self.stage(), content: Box::new(self.content()) },
             42..62 => What::Patch(Box::new(self.patch())),
             62..82 => What::Signal(Signal { kind: self.signal(), at }),
-            82..91 => What::Reason {
-                code: *self.dice.pick(&[ReasonCode::PriceTooHigh, ReasonCode::ShippingCost, ReasonCode::Other]),
-                source: *self.dice.pick(&[ReasonSource::Reported, ReasonSource::Agent]),
-            },
+            82..88 => What::Reason(self.said()),
+            88..89 => What::SurveyShown,
+            89..91 => What::Cancel(self.dice.chance(500).then(|| self.said())),
             91..97 => What::Dismiss,
             _ => What::Delete,
         };
         let counts = matches!(what, What::Snapshot { .. } | What::Patch(_)) && self.dice.chance(100);
         let revision = counts.then(|| self.dice.below(30));
-        Message::Cart { id, input: Input { at, revision, what } }
+        let unmapped = self.dice.chance(20).then_some(Unmapped::SignalKind);
+        Message::Cart { id, input: Input { at, revision, what, unmapped } }
+    }
+
+    fn said(&mut self) -> Said {
+        let code = *self.dice.pick(&[ReasonCode::PriceTooHigh, ReasonCode::ShippingCost, ReasonCode::Other]);
+        let source = *self.dice.pick(&[ReasonSource::Reported, ReasonSource::Agent]);
+        let comment = self.dice.chance(200).then(|| PersonalText::new("because"));
+        Said { comment, survey: self.dice.chance(300).then_some(1), ..Said::new(code, source) }
     }
 
     fn stage(&mut self) -> Stage {
@@ -292,7 +300,7 @@ pub fn disturb(world: &Arc<World>, claim: &Claim) {
         }
         _ => What::Patch(Box::new(CartPatch { stage: Some(Stage::Payment), ..CartPatch::default() })),
     };
-    let told = Told { message: Message::Cart { id: cart.id, input: Input { at, revision: None, what } }, once: None };
+    let told = Told { message: Message::Cart { id: cart.id, input: Input::new(at, what) }, once: None };
     tokio::spawn(tell(Arc::clone(world), told));
 }
 
