@@ -105,6 +105,8 @@ pub struct Considered {
     pub code: ReasonCode,
     /// How strong the rule is by itself; a demoted one gives a weaker finding.
     pub source: ReasonSource,
+    /// Where shoppers keep denying the reason: how often they did agree, in percent.
+    pub demoted: Option<u8>,
     pub outcome: Judgement,
 }
 
@@ -141,7 +143,8 @@ pub fn consider(cart: &Cart, settings: &RuleSettings) -> Vec<Considered> {
                 Judged::No => Judgement::Not,
             }
         };
-        Considered { rule: rule.name, code: rule.code, source: rule.source, outcome }
+        let demoted = settings.demoted.get(&rule.code).copied();
+        Considered { rule: rule.name, code: rule.code, source: rule.source, demoted, outcome }
     };
     RULES.iter().map(judge).collect()
 }
