@@ -21,7 +21,8 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
   the step was entered or the cart resumed, give checkout_too_long; else a cart that was never at checkout and never
   resumed gives just_browsing; these are soft. Else it is unknown;
 - an abandoned cart that ends is counted once by its last reason: recovered or organic when it is bought, expired 30 days
-  after its last activity (6 hours when it has no lines), as far as the clock, a week past the last event, gets.
+  after its last activity (6 hours when it has no lines), as far as the clock, a week past the last event, gets;
+- the first failed payment and the first error between two resumptions of an open cart each count as an error met.
 
 Prints JSON whose `tallies` have the names of the service's own.
 """
@@ -67,7 +68,7 @@ def day(at):
 
 def walk(events, end):
     """The story of one cart, told at `end`. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
-    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0, "failures": 0, "ended": None}
+    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0, "failures": 0, "ended": None, "met": []}
     stage = last = None
     lines, failed, errors, compared = 0, [], [], []
     entered = None
@@ -118,9 +119,13 @@ def walk(events, end):
             if stage not in story["stages"]:
                 story["stages"].append(stage)
         elif kind == "failed":
+            if not failed:
+                story["met"].append((stage, "payment_error"))
             failed.append(at)
             story["failures"] += 1
         elif kind == "error":
+            if not errors:
+                story["met"].append((stage, "technical_error"))
             errors.append(at)
         elif kind == "compared":
             compared.append(at)
@@ -194,6 +199,8 @@ def summary(sessions):
         tally["resumed"] += story["resumed"]
         for stage in story["stages"]:
             tally[f"stage_entered/{stage}"] += 1
+        for stage, what in story["met"]:
+            tally[f"checkout_errors/{stage}/{what}"] += 1
         for stage, why, at in story["abandonments"]:
             tally[f"abandonments/{stage}"] += 1
             tally[f"reasons/{stage}/{why}/{SOURCE[why]}"] += 1

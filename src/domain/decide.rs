@@ -262,9 +262,13 @@ fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
         draft.facts.push(Fact::PaymentFailed { class });
     }
     let is_news = signal.kind.is_activity() && at >= draft.cart.last_activity_at;
+    let error = signal.kind.error();
     signal::keep(&mut draft.cart.signals, Signal { at, ..signal });
     if is_news {
         draft.activity(at);
+    }
+    if let Some(code) = error {
+        draft.meet_error(code, at);
     }
 }
 

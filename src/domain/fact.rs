@@ -119,6 +119,12 @@ pub enum Fact {
         what: Unmapped,
     },
     Resumed,
+    /// The checkout failed a shopper: said once for each idle episode and code, whatever became of the cart.
+    ErrorMet {
+        stage: Stage,
+        code: ReasonCode,
+        at: Moment,
+    },
     Reminder {
         step: StepName,
         result: ReminderResult,
@@ -184,7 +190,10 @@ impl Fact {
     /// When it happened, where that can be long before it is noticed: a count belongs to the day of what it counts.
     const fn happened_at(&self) -> Option<Moment> {
         match self {
-            Self::Abandoned { at, .. } | Self::ReasonFound { at, .. } | Self::CartConverted { at, .. } => Some(*at),
+            Self::Abandoned { at, .. }
+            | Self::ReasonFound { at, .. }
+            | Self::ErrorMet { at, .. }
+            | Self::CartConverted { at, .. } => Some(*at),
             Self::StateChanged { .. }
             | Self::StageEntered { .. }
             | Self::ReasonJudged { .. }
@@ -247,6 +256,7 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::CommentMade { source } => vec![(format!("reason_comments/{source}"), 1)],
         Fact::Unmapped { what } => vec![(format!("unmapped/{what}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
+        Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);

@@ -20,6 +20,7 @@ const FACTS: &[&str] = &[
     "reason_comments", // CommentMade
     "unmapped",      // Unmapped
     "resumed",       // Resumed
+    "checkout_errors", // ErrorMet
     "reminders",     // Reminder
     "reminders_suppressed", // Reminder, with a why
     "conversions",   // CartConverted
