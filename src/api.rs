@@ -10,6 +10,7 @@ mod access;
 mod acp;
 mod auth;
 mod body;
+mod browser;
 mod call;
 mod cart_body;
 mod cart_check;
@@ -37,6 +38,7 @@ mod readiness;
 mod reasons;
 mod receipt;
 mod signals;
+mod widget;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -99,6 +101,9 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
         .service(at("/acp/checkout_sessions/{cart_id}/cancel", "POST").route(post().to(acp::cancel)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
+        .service(at("/v1/browser", "POST").route(post().to(browser::post)))
+        .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))
+        .service(at("/widget/survey.js", "GET, HEAD").route(get().to(widget::survey)).route(head().to(widget::survey)))
         .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))
         .default_service(to(observe::not_found));
 }

@@ -14,9 +14,9 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 pub use self::names::{
-    AttributionName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
-    PageName, PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName, StageName,
-    StateNameSchema,
+    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName,
+    OrderStatusName, PageName, PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName,
+    StageName, StateNameSchema,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
@@ -29,7 +29,8 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post,
-        super::acp::cancel, get,
+        super::acp::cancel,
+        super::browser::post, super::widget::get, super::widget::survey, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,

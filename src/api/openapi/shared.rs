@@ -85,6 +85,9 @@ impl ToSchema for CartPatchBody {
     }
 }
 
+/// The calls that bear no key in a header: documents for anybody, and a batch with the key in its body.
+pub(super) const KEYLESS: &[&str] = &["/openapi.json", "/v1/browser", "/widget.js", "/widget/survey.js"];
+
 /// Adds what all calls share.
 pub struct Shared;
 
@@ -92,12 +95,12 @@ impl Modify for Shared {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
             for (kind, operation) in operations(item) {
-                if path == "/openapi.json" {
-                    add_problems(operation, OPEN);
-                } else if path.starts_with("/acp/") {
+                if path.starts_with("/acp/") {
                     add_protocol_errors(operation);
                     add_parameters(operation, kind, path);
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                } else if KEYLESS.contains(&path.as_str()) {
+                    add_problems(operation, if kind == Kind::Read { OPEN } else { WRITE });
                 } else {
                     add_problems(operation, if kind == Kind::Read { READ } else { WRITE });
                     add_parameters(operation, kind, path);
