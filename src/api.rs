@@ -16,6 +16,7 @@ mod cart_view;
 mod carts;
 mod clock;
 mod cors;
+mod dashboard;
 mod deliveries;
 mod delivery_view;
 mod dismiss;
@@ -35,7 +36,9 @@ mod query;
 mod readiness;
 mod reasons;
 mod receipt;
+mod reports;
 mod signals;
+mod system;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -49,7 +52,7 @@ pub use self::faults::Fault;
 pub use self::openapi::openapi_json;
 pub use self::problem::{Kind, PROBLEM_JSON, Problem};
 pub use self::readiness::{Beat, Check, Readiness, Report};
-use crate::config::ClockKind;
+use crate::config::{ClockKind, Role};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 
@@ -115,6 +118,22 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/deliveries", "GET").route(get().to(deliveries::list)))
         .service(at("/v1/deliveries/{id}", "GET").route(get().to(deliveries::get)))
         .service(at("/v1/deliveries/{id}/retry", "POST").route(post().to(deliveries::retry)))
+        .service(at("/v1/carts", "GET").route(get().to(carts::list)))
+        .service(at("/v1/carts/{cart_id}", "GET").route(get().to(carts::get)))
+        .service(at("/v1/reports/funnel", "GET").route(get().to(reports::funnel)))
+        .service(at("/v1/reports/reasons", "GET").route(get().to(reports::reasons)))
+        .service(at("/v1/reports/recovery", "GET").route(get().to(reports::recovery)))
+        .service(at("/v1/reports/lift", "GET").route(get().to(reports::lift)))
+        .service(at("/v1/system", "GET").route(get().to(system::get)))
+        .service(
+            at("/openapi.json", "GET, HEAD")
+                .route(get().to(openapi::operations::get))
+                .route(head().to(openapi::operations::get)),
+        )
+        .service(at("/dashboard", "GET, HEAD").route(get().to(dashboard::page)).route(head().to(dashboard::page)))
+        .service(
+            at("/dashboard/{file}", "GET, HEAD").route(get().to(dashboard::part)).route(head().to(dashboard::part)),
+        )
         .service(at("/v1/clock", "POST").route(post().to(clock::post)))
         .default_service(to(observe::not_found));
 }
@@ -158,5 +177,10 @@ pub fn ops_app(
         InitError = (),
     >,
 > {
-    App::new().app_data(state).configure(configure_ops).wrap(actix_web::middleware::from_fn(observe::observe))
+    let least = call::Least(Role::Admin);
+    App::new()
+        .app_data(state)
+        .app_data(least)
+        .configure(configure_ops)
+        .wrap(actix_web::middleware::from_fn(observe::observe))
 }

@@ -4,6 +4,7 @@
 //! own lists. Read next: `api.rs` for the routes.
 
 mod names;
+pub mod operations;
 mod shared;
 
 use std::sync::OnceLock;

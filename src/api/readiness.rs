@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::Moment;
 use crate::engine::Heartbeat;
@@ -31,11 +32,12 @@ pub struct Readiness {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     pub name: String,
     pub ok: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     pub detail: String,
 }
 

@@ -22,6 +22,7 @@ const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
 /// As the types of the domain accept them.
 const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
 const KEY_PATTERN: &str = "^[!-~]{1,255}$";
+const DAY_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
 
 fn text(max: usize) -> ObjectBuilder {
@@ -94,6 +95,10 @@ impl Modify for Shared {
             for (kind, operation) in operations(item) {
                 if path == "/openapi.json" {
                     add_problems(operation, OPEN);
+                } else if is_of_operations(path) {
+                    add_problems(operation, READ);
+                    add_period(operation, path);
+                    operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 } else {
                     add_problems(operation, if kind == Kind::Read { READ } else { WRITE });
                     add_parameters(operation, kind, path);
@@ -163,6 +168,23 @@ fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     if ["200", "204"].iter().all(|status| operation.responses.responses.contains_key(*status)) {
         parameters.push(prefer());
     }
+}
+
+fn is_of_operations(path: &str) -> bool {
+    path.starts_with("/v1/reports/") || path == "/v1/system"
+}
+
+/// The parameters that all reports share.
+fn add_period(operation: &mut Operation, path: &str) {
+    if !path.starts_with("/v1/reports/") {
+        return;
+    }
+    let parameters = operation.parameters.get_or_insert_default();
+    let from = "The first day, UTC; 29 days before the last when it is not said.";
+    parameters.push(parameter("from", ParameterIn::Query, DAY_PATTERN, from));
+    parameters.push(parameter("to", ParameterIn::Query, DAY_PATTERN, "The last day, UTC, included; today by default."));
+    let about = "One shop; all that the key may see, added up, when it is not said.";
+    parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
 }
 
 fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {
