@@ -64,8 +64,8 @@ const ASSETS: &[Asset] = assets! {
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let tag = |asset: &Asset| {
         let hash: [u8; 32] = Sha256::digest(asset.text.as_bytes()).into();
-        let hex: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{hex}\"")
+        let number = hash.iter().take(16).fold(0, |number: u128, byte| (number << 8) | u128::from(*byte));
+        format!("\"{number:032x}\"")
     };
     ASSETS.iter().map(tag).collect()
 });

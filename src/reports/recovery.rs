@@ -118,11 +118,15 @@ impl Sums {
             ["recovered", step] => self.step(step).recovered += by,
             ["touches", of @ ..] => {
                 self.touches += by;
-                of.iter().for_each(|step| self.step(step).touches += by);
+                if let [step] = of {
+                    self.step(step).touches += by;
+                }
             }
             ["clicks", of @ ..] => {
                 self.clicks += by;
-                of.iter().for_each(|step| self.step(step).clicks += by);
+                if let [step] = of {
+                    self.step(step).clicks += by;
+                }
             }
             _ => {}
         }

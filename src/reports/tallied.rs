@@ -21,11 +21,14 @@ impl Period {
     }
 }
 
+/// The counts of one shop, as the store gives them.
+type Tallies = Vec<(Day, TallyKey, i64)>;
+
 /// The tallies that a report is made from.
 #[derive(Clone, Debug)]
 pub struct Tallied {
     pub period: Period,
-    shops: Vec<(ShopId, Vec<(Day, TallyKey, i64)>)>,
+    shops: Vec<(ShopId, Tallies)>,
 }
 
 /// One count, its name taken apart.
@@ -39,7 +42,7 @@ pub struct Count<'a> {
 impl Tallied {
     /// The tallies of these shops.
     #[must_use]
-    pub fn new(period: Period, shops: Vec<(ShopId, Vec<(Day, TallyKey, i64)>)>) -> Self {
+    pub fn new(period: Period, shops: Vec<(ShopId, Tallies)>) -> Self {
         Self { period, shops }
     }
 

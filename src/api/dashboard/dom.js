@@ -38,6 +38,9 @@ export function failed(fault, again) {
 
 export const tag = (kind, text) => el('span', { class: `tag ${kind}` }, text);
 
+/** A head that only a screen reader says. */
+export const unseen = (text) => el('span', { class: 'unseen' }, text);
+
 /** A table of heads ({text, class}) and rows of cells (text, node, or {text, class}); the first cell names its row. */
 export function table(caption, heads, rows) {
   const head = ({ text, class: kind }) => el('th', { scope: 'col', class: kind }, text);
