@@ -18,7 +18,7 @@ const Z: f64 = 1.959_963_984_540_054;
 /// One arm of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Arm {
-    /// Persons assigned to it who abandoned a cart.
+    /// Persons who came into the experiment in this arm.
     pub persons: i64,
     /// Those of them who bought.
     pub buyers: i64,

@@ -1,9 +1,9 @@
 //! The lift report: what the reminders changed, by experiment, arm and currency.
 //!
-//! It reads the tallies `experiment/{name}/{arm}/` + `exposed` (persons assigned who abandoned a cart), `converted` (of
-//! these, who bought), `value/{currency}` (what they spent, minor units) and `value_squared/{currency}` (the sum of the
-//! squares of what each spent). The arm [`HOLDOUT`] is never reminded: every other is compared with it. The arithmetic is
-//! in `domain/lift.rs`.
+//! It reads the tallies `experiment_persons/{name}/{arm}`, persons who came into the experiment, and those under
+//! `experiment/{name}/{arm}/`: `converted`, how many of them bought; `value/{currency}`, what they spent, minor units;
+//! `value_squared/{currency}`, the sum of the squares of what each spent. The arm [`HOLDOUT`] is never reminded: every
+//! other is compared with it. The arithmetic is in `domain/lift.rs`.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub struct Experiment {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ArmRow {
     pub arm: String,
-    /// Persons of this arm who abandoned a cart.
+    /// Persons who came into the experiment in this arm.
     pub persons: i64,
     /// Those of them who bought.
     pub buyers: i64,
@@ -125,17 +125,24 @@ impl Sums {
 
     fn add(&mut self, counts: &[Count<'_>]) {
         for Count { name, by } in counts {
-            let ["experiment", experiment, arm, what @ ..] = name.as_slice() else { continue };
-            let arms = self.0.entry((*experiment).to_owned()).or_default();
-            let sum = arms.entry((*arm).to_owned()).or_default();
-            match what {
-                ["exposed"] => sum.arm.persons += by,
-                ["converted"] => sum.arm.buyers += by,
-                ["value", currency] => sum.values.entry((*currency).to_owned()).or_default().0 += by,
-                ["value_squared", currency] => sum.values.entry((*currency).to_owned()).or_default().1 += by,
+            match name.as_slice() {
+                ["experiment_persons", experiment, arm] => self.sum(experiment, arm).arm.persons += by,
+                ["experiment", experiment, arm, "converted"] => self.sum(experiment, arm).arm.buyers += by,
+                ["experiment", experiment, arm, "value", currency] => self.value(experiment, arm, currency).0 += by,
+                ["experiment", experiment, arm, "value_squared", currency] => {
+                    self.value(experiment, arm, currency).1 += by;
+                }
                 _ => {}
             }
         }
+    }
+
+    fn sum(&mut self, experiment: &str, arm: &str) -> &mut Sum {
+        self.0.entry(experiment.to_owned()).or_default().entry(arm.to_owned()).or_default()
+    }
+
+    fn value(&mut self, experiment: &str, arm: &str, currency: &str) -> &mut (i64, i64) {
+        self.sum(experiment, arm).values.entry(currency.to_owned()).or_default()
     }
 
     fn arm(&self, experiment: &str, arm: &str) -> Sum {
@@ -282,10 +289,10 @@ mod tests {
     #[test]
     fn an_arm_is_compared_once_there_is_enough_of_both() {
         let tallies = [
-            (0, "experiment/holdout-10/holdout/exposed", 60),
-            (1, "experiment/holdout-10/holdout/exposed", 60),
+            (0, "experiment_persons/holdout-10/holdout", 60),
+            (1, "experiment_persons/holdout-10/holdout", 60),
             (1, "experiment/holdout-10/holdout/converted", 6),
-            (0, "experiment/holdout-10/reminded/exposed", 1_000),
+            (0, "experiment_persons/holdout-10/reminded", 1_000),
             (1, "experiment/holdout-10/reminded/converted", 120),
             (1, "experiment/holdout-10/reminded/value/EUR", 600_000),
             (1, "experiment/holdout-10/reminded/value_squared/EUR", 3_200_000_000),

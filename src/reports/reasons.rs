@@ -118,7 +118,8 @@ impl Sums {
             ["abandoned_value_minor", currency, stage] => {
                 self.by_stage.entry(Stage::parse(stage)?).or_default().add(currency, by);
             }
-            ["reason_value_minor", currency, code] => {
+            // What was said was found as well, with the same cart's worth.
+            ["reason_value_minor", currency, code, source] if is_found(ReasonSource::parse(source)?) => {
                 self.by_reason.entry(ReasonCode::parse(code)?).or_default().add(currency, by);
             }
             ["reason_agreement", code, agreed] => {
@@ -256,7 +257,7 @@ mod tests {
             (0, "reasons/payment/unknown/none", 2),
             (1, "reasons/payment/trust_security/reported", 1),
             (0, "abandoned_value_minor/EUR/payment", 700),
-            (0, "reason_value_minor/EUR/payment_declined", 400),
+            (0, "reason_value_minor/EUR/payment_declined/inferred_hard", 400),
             (1, "reason_agreement/payment_declined/false", 1),
             (1, "reasons/payment/from_another_version/none", 9),
         ]));

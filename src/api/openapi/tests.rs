@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::openapi_json;
+use super::operations::operations_json;
 
 fn document() -> Value {
     serde_json::from_str(&openapi_json()).expect("valid JSON")
@@ -22,8 +23,14 @@ fn every_call_lists_its_problems_and_asks_for_a_key() {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    let document = document();
-    let mut places = vec![&document];
+    let operations = serde_json::from_str(&operations_json()).expect("valid JSON");
+    for document in [document(), operations] {
+        references_of(&document);
+    }
+}
+
+fn references_of(document: &Value) {
+    let mut places = vec![document];
     while let Some(place) = places.pop() {
         if let Some(target) = place.get("$ref").and_then(Value::as_str) {
             let pointer = target.trim_start_matches('#');
@@ -34,6 +41,19 @@ fn every_reference_leads_somewhere() {
             Value::Array(elements) => places.extend(elements),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+}
+
+#[test]
+fn the_document_of_operations_tells_of_reports_in_both_forms() {
+    let document: Value = serde_json::from_str(&operations_json()).expect("valid JSON");
+    for name in ["funnel", "reasons", "recovery", "lift"] {
+        let get = &document["paths"][format!("/v1/reports/{name}")]["get"];
+        let forms = get["responses"]["200"]["content"].as_object().expect("content");
+        assert_eq!(forms.keys().collect::<Vec<_>>(), ["application/json", "text/csv"], "{name}");
+        let names = get["parameters"].as_array().expect("parameters").iter().map(|parameter| &parameter["name"]);
+        assert_eq!(names.collect::<Vec<_>>(), ["from", "to", "shop"], "{name}");
+        assert!(get["security"].is_array() && get["responses"]["401"].is_object(), "{name}");
     }
 }
 
