@@ -144,12 +144,12 @@ test('a cart tells what happened to it and names nobody', async () => {
 test('a dead delivery is looked at, and sent again', async () => {
   const page = await opened();
   const dead = page.getByRole('table', { name: 'Deliveries that were given up' });
-  await dead.getByRole('button', { name: 'cart.reminder' }).first().click();
+  await dead.getByRole('button', { name: 'Reminder' }).first().click();
   await page.getByRole('dialog').getByText('said the receiver').waitFor();
   assert.deepEqual(await violations(page), []);
   await page.getByRole('button', { name: 'Close' }).click();
   const before = answers.seen;
-  await page.getByRole('button', { name: 'Retry cart.reminder of cart refused' }).click();
+  await page.getByRole('button', { name: 'Retry Reminder of cart refused' }).click();
   await page.getByText('The delivery is due again.').waitFor();
   await until('the receiver has it', () => answers.seen === before + 1);
   await until('it is no longer dead', async () => (await endpoints())[0].dead === 1);

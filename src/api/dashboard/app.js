@@ -74,14 +74,12 @@ function drawReports() {
   reasons.draw(byId('reasons'), reports.reasons);
   recovery.draw(byId('recovery'), reports.recovery);
   lift.draw(byId('lift'), reports.lift);
-  for (const name of REPORTS) byId(name).append(sheet(name));
 }
 
 /** The report as a file for spreadsheets. */
-function sheet(name) {
+function save(name) {
   const { from, to, shop } = periods().now;
-  const save = () => download(`/v1/reports/${name}`, { from, to, shop }, `cartwake-${name}-${from}-${to}.csv`).catch((fault) => say(fault.message, true));
-  return el('div', { class: 'row end' }, el('button', { type: 'button', class: 'quiet small', 'aria-label': `Download the ${name} report as CSV`, onclick: save }, 'Download CSV'));
+  download(`/v1/reports/${name}`, { from, to, shop }, `cartwake-${name}-${from}-${to}.csv`).catch((fault) => say(fault.message, true));
 }
 
 async function readCarts() {
@@ -124,7 +122,10 @@ async function act(done, call) {
   } catch (fault) {
     say(fault.message, true);
   }
-  await readLive();
+  await readSystem();
+  if (page.system) await readDeliveries();
+  // The button that was pressed may be gone; who uses a keyboard goes on from here.
+  if (document.activeElement === document.body) byId('deliveries').focus();
 }
 
 async function readSystem() {
@@ -139,11 +140,13 @@ async function readSystem() {
   }
 }
 
-/** What changes by the minute. Nothing is asked for while nobody looks. */
+/** What changes by the minute. Nothing is asked for while nobody looks, and nothing moves under a person's hands. */
 async function readLive() {
   if (document.hidden || !page.system) return;
   await readSystem();
-  if (page.system) await Promise.all([readCarts(), readDeliveries()]);
+  if (!page.system) return;
+  const isAtRest = (name) => !byId(name).contains(document.activeElement);
+  await Promise.all([isAtRest('carts') && readCarts(), isAtRest('deliveries') && readDeliveries()]);
 }
 
 function readAll() {
@@ -205,6 +208,7 @@ byId('key-form').addEventListener('submit', (event) => {
 byId('forget').addEventListener('click', () => leave());
 byId('detail-close').addEventListener('click', () => byId('detail').close());
 byId('detail').addEventListener('click', (event) => event.target === byId('detail') && byId('detail').close());
+for (const button of document.querySelectorAll('[data-sheet]')) button.addEventListener('click', () => save(button.dataset.sheet));
 byId('shop').addEventListener('change', readAll);
 byId('days').addEventListener('change', readAll);
 document.addEventListener('visibilitychange', readLive);

@@ -3,14 +3,29 @@
 import { get } from './client.js';
 import { dialog, el, empty, failed, loading, show, table, tag } from './dom.js';
 import { at, away, count, money } from './format.js';
-import { state, word } from './words.js';
+import { event, state, word } from './words.js';
 
 const SHOWN = 12;
 
+/** How many pages are turned for a shop: where few carts are wanted among many, a page can be short and not the last. */
+const PAGES = 5;
+
+async function ofShop(shop, wanted) {
+  const found = [];
+  let cursor;
+  for (let page = 0; page < PAGES && found.length < SHOWN; page += 1) {
+    const { carts, next_cursor: next } = await get('/v1/carts', { shop, state: wanted, limit: SHOWN, cursor });
+    found.push(...carts);
+    if (!next) break;
+    cursor = next;
+  }
+  return found;
+}
+
 /** The carts that are looked at next, of all these shops. */
 export async function read(shops, wanted) {
-  const pages = await Promise.all(shops.map((shop) => get('/v1/carts', { shop, state: wanted, limit: SHOWN })));
-  return pages.flatMap((page) => page.carts).sort((a, b) => a.next_wake_at.localeCompare(b.next_wake_at)).slice(0, SHOWN);
+  const found = await Promise.all(shops.map((shop) => ofShop(shop, wanted)));
+  return found.flat().sort((a, b) => a.next_wake_at.localeCompare(b.next_wake_at)).slice(0, SHOWN);
 }
 
 /** What is waited for, in words. */
@@ -26,7 +41,7 @@ const worth = (cart) => (cart.totals.total_minor ?? cart.items.reduce((sum, item
 export function draw(node, carts, { now, picker }) {
   const list = carts.length === 0
     ? empty('No cart here now', 'Carts show from their first write to the end of their retention.')
-    : table('Carts', [{ text: 'Cart' }, { text: 'State' }, { text: 'Stage', class: 'wide-only' }, { text: 'Reason', class: 'wide-only' }, { text: 'Value', class: 'num' }, { text: 'Last seen', class: 'wide-only' }, { text: 'Next' }],
+    : table('Carts', [{ text: 'Cart' }, { text: 'State', class: 'wide-only' }, { text: 'Stage', class: 'wide-only' }, { text: 'Reason', class: 'wide-only' }, { text: 'Value', class: 'num' }, { text: 'Last seen', class: 'wide-only' }, { text: 'Next' }],
       carts.map((cart) => {
         const [kind, name] = state(cart.state);
         return [
@@ -62,7 +77,7 @@ function about(cart, now) {
     ['State', tag(...state(cart.state))], ['Stage', word(cart.stage)], ['Worth', money(worth(cart), cart.currency)],
     ['Lines', count(cart.items.length)], ['Begun', at(cart.created_at)], ['Last seen', at(cart.last_activity_at)],
     ['Abandoned', cart.abandonments > 0 && `${count(cart.abandonments)} ×, last ${at(cart.last_abandonment?.abandoned_at)}`],
-    ['Reminders so far', count(cart.reminders.length)], ['Next', `${waits(cart, now)}, ${at(cart.next_wake_at)}`],
+    ['Reminders so far', count(cart.reminders.length)], ['Next', waits(cart, now)], ['Looked at again', at(cart.next_wake_at)],
   ]);
 }
 
@@ -87,5 +102,5 @@ function explained(told) {
 function deliveries(rows) {
   if (rows.length === 0) return null;
   return el('div', null, el('h3', null, 'Deliveries'), table('Deliveries of this cart', [{ text: 'Event' }, { text: 'Endpoint' }, { text: 'Status' }, { text: 'Why' }, { text: 'Attempts', class: 'num' }],
-    rows.map((one) => [one.type ?? '–', one.endpoint ?? '–', tag(...state(one.status)), one.why ? word(one.why) : '–', count(one.attempt_count ?? 0)])));
+    rows.map((one) => [event(one.type), one.endpoint ?? '–', tag(...state(one.status)), one.why ? word(one.why) : '–', count(one.attempt_count ?? 0)])));
 }

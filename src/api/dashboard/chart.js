@@ -24,7 +24,7 @@ export function spark(values, width = 90, height = 22) {
   const top = Math.max(...values, 1);
   const step = width / Math.max(values.length - 1, 1);
   const points = values.map((value, place) => `${(place * step).toFixed(1)},${(height - 2 - ((height - 4) * value) / top).toFixed(1)}`);
-  return svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, 'aria-hidden': 'true' }, svg('polyline', { points: points.join(' '), class: 's-spark' }));
+  return svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, class: 'spark', 'aria-hidden': 'true' }, svg('polyline', { points: points.join(' '), class: 's-spark' }));
 }
 
 /** Round numbers from below `low` to above `high`. */
@@ -63,17 +63,17 @@ function hits(days, x, step, height, text) {
   }));
 }
 
-/** One column for each day. */
-export function columns({ width, height = 200, label, days, values, tick, text, dayText }) {
+/** One column for each day; `parts` are as many values that a column is part of. */
+export function columns({ width, height = 200, label, days, values, parts = [], kind = 'f-blue', tick, text, dayText }) {
   const marks = ticks(Math.min(0, ...values), Math.max(...values, 1));
   const { left, y, lines } = frame(width, height, marks, tick);
   const step = (width - left) / days.length;
   const x = (place) => left + step * (place + 0.5);
   const thick = Math.max(1.5, Math.min(step * 0.72, 34));
-  const column = (value, place) => svg('rect', {
-    x: x(place) - thick / 2, width: thick, y: Math.min(y(0), y(value)), height: Math.abs(y(value) - y(0)), rx: Math.min(2, thick / 3), class: value < 0 ? 'f-amber' : 'f-blue',
+  const column = (of) => (value, place) => svg('rect', {
+    x: x(place) - thick / 2, width: thick, y: Math.min(y(0), y(value)), height: Math.abs(y(value) - y(0)), rx: Math.min(2, thick / 3), class: value < 0 ? 'f-amber' : of,
   });
-  return svg('svg', { width, height, role: 'img', 'aria-label': label }, lines, values.map(column),
+  return svg('svg', { width, height, role: 'img', 'aria-label': label }, lines, values.map(column(kind)), parts.map(column('f-green')),
     labels(days, x, width, height, dayText), hits(days, x, step, height, text));
 }
 

@@ -3,7 +3,7 @@
 import { get, post } from './client.js';
 import { dialog, el, empty, failed, loading, show, table, tag, unseen } from './dom.js';
 import { at, away, count } from './format.js';
-import { state, word } from './words.js';
+import { event, state, word } from './words.js';
 
 const SHOWN = 12;
 
@@ -41,10 +41,10 @@ function switches(one, act) {
 function deadTable(dead, { now, act }) {
   if (dead.length === 0) return empty('Nothing was given up', 'Every delivery arrived, waits, or was not sent on purpose.');
   const heads = [{ text: 'Event' }, { text: 'Cart', class: 'wide-only' }, { text: 'Endpoint', class: 'wide-only' }, { text: 'Why' }, { text: 'Made' }, { text: 'Attempts', class: 'num wide-only' }, { text: unseen('What to do'), class: 'num' }];
-  const retry = (one) => el('button', { type: 'button', class: 'small', 'aria-label': `Retry ${one.type ?? 'delivery'} of cart ${one.cart_id ?? 'unknown'}`,
+  const retry = (one) => el('button', { type: 'button', class: 'small', 'aria-label': `Retry ${event(one.type)} of cart ${one.cart_id ?? 'unknown'}`,
     onclick: () => act('The delivery is due again', () => post(`/v1/deliveries/${one.id}/retry`)) }, 'Retry');
   const row = (one) => [
-    el('button', { type: 'button', class: 'link', onclick: () => open(one) }, one.type ?? 'unreadable'), one.cart_id ?? '–', one.endpoint ?? '–',
+    el('button', { type: 'button', class: 'link', onclick: () => open(one) }, event(one.type)), one.cart_id ?? '–', one.endpoint ?? '–',
     one.why ? word(one.why) : '–', away(one.created_at, now), count(one.attempt_count ?? 0), retry(one),
   ];
   return table('Deliveries that were given up', heads, dead.map(row));
@@ -54,7 +54,7 @@ function deadTable(dead, { now, act }) {
 async function open(delivery) {
   const body = el('div');
   loading(body, 5);
-  dialog(`${delivery.type ?? 'Delivery'} to ${delivery.endpoint ?? 'an endpoint'}`, body);
+  dialog(`${event(delivery.type)} to ${delivery.endpoint ?? 'an endpoint'}`, body);
   try {
     const full = await get(`/v1/deliveries/${delivery.id}`);
     const attempt = (one) => el('li', null, el('time', null, at(one.at)), `${word(one.outcome)}${one.status ? `, answered ${one.status}` : ''}, ${count(one.duration_ms)} ms`,

@@ -1,8 +1,8 @@
 // How far the carts that began in the period came. Every cart is counted once, so each row adds up.
 
-import { bar, swatch } from './chart.js';
+import { bar, columns, swatch } from './chart.js';
 import { data, el, empty, show, table, unseen } from './dom.js';
-import { count, day, duration, percent } from './format.js';
+import { count, day, duration, percent, short, wholeDay } from './format.js';
 import { word } from './words.js';
 
 export function draw(node, report) {
@@ -26,10 +26,18 @@ export function draw(node, report) {
   const key = [['f-blue', 'went on'], ['f-amber', 'left here'], ['f-sky', 'still there, or ended'], ['f-green', 'bought']];
   const days = report.by_day.map((one) => [day(one.day), count(one.carts), ...one.reached.slice(1).map(count), count(one.abandoned), count(one.bought)]);
   const numeric = (text) => ({ text, class: 'num' });
+  const chart = el('figure', null, el('figcaption', null, 'Carts by the day they began, and how many of them bought'));
   show(node,
     el('p', { class: 'lead' }, `${count(report.carts)} carts that began in the period, and how they stand now. Times are medians.`),
     table('The funnel by stage', heads, [...stages.map(row), bought]),
     el('ul', { class: 'key' }, key.map(([kind, text]) => el('li', null, swatch(kind), text))),
     report.reverted > 0 && el('p', { class: 'lead after' }, `Of the bought, ${count(report.reverted)} were refunded or cancelled.`),
+    chart,
     data('The funnel by the day carts began', [{ text: 'Day' }, ...['Carts', 'Cart', 'Contact', 'Shipping', 'Payment', 'Left', 'Bought'].map(numeric)], days));
+  chart.append(columns({
+    width: chart.clientWidth || 500, height: 150, kind: 'f-sky', days: report.by_day.map((one) => one.day), values: report.by_day.map((one) => one.carts),
+    parts: report.by_day.map((one) => one.bought), tick: short, dayText: day,
+    label: `Carts by the day they began: ${count(report.carts)} in ${report.by_day.length} days, ${count(report.bought)} bought`,
+    text: (place) => `${wholeDay(report.by_day[place].day)}\n${count(report.by_day[place].carts)} carts, ${count(report.by_day[place].bought)} bought`,
+  }));
 }

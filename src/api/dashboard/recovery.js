@@ -41,7 +41,7 @@ function stepsTable({ steps }) {
   const hasTouches = steps.some((step) => step.touches + step.clicks > 0);
   const hasRecovered = steps.some((step) => step.recovered > 0);
   const numeric = (text, more = '') => ({ text, class: `num ${more}` });
-  const heads = [{ text: 'Step' }, numeric('Decided'), numeric('Delivered'), numeric('Not sent'), numeric('Given up', 'wide-only'),
+  const heads = [{ text: 'Step' }, numeric('Decided', 'wide-only'), numeric('Delivered'), numeric('Not sent'), numeric('Given up', 'wide-only'),
     ...(hasTouches ? [numeric('Opened', 'wide-only'), numeric('Clicked')] : []), ...(hasRecovered ? [numeric('Bought')] : [])];
   const row = (step) => [word(step.step), count(step.decided), count(step.delivered), count(step.suppressed), count(step.dead),
     ...(hasTouches ? [count(step.touches), count(step.clicks)] : []), ...(hasRecovered ? [count(step.recovered)] : [])];

@@ -12,6 +12,9 @@ export function word(code) {
   return SPECIAL[code] ?? plain.charAt(0).toUpperCase() + plain.slice(1);
 }
 
+/** `cart.reminder` as `Reminder`; what cannot be read has no type. */
+export const event = (type) => (type ? word(type.replace('cart.', '')) : 'Unreadable');
+
 const STATES = {
   active: ['live', 'Active'], abandoned: ['warn', 'Abandoned'], payment_pending: ['live', 'Payment pending'], converted: ['good', 'Bought'],
   delivered: ['good', 'Delivered'], pending: ['live', 'Pending'], dead: ['bad', 'Dead'], paused: ['warn', 'Paused'], disabled: ['calm', 'Disabled'],
