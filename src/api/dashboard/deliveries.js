@@ -21,7 +21,7 @@ export function draw(node, { endpoints, dead }, { now, act }) {
     return;
   }
   const several = new Set(endpoints.map((one) => one.shop)).size > 1;
-  const heads = [{ text: 'Endpoint' }, { text: 'Status' }, { text: 'Waiting', class: 'num' }, { text: 'Dead', class: 'num' }, { text: unseen('What to do'), class: 'num' }];
+  const heads = [{ text: 'Endpoint' }, { text: 'Status' }, { text: 'Waiting', class: 'num wide-only' }, { text: 'Dead', class: 'num' }, { text: unseen('What to do'), class: 'num' }];
   const row = (one) => [several ? `${one.shop} / ${one.name}` : one.name, el('span', null, tag(...status(one)), one.why && el('span', { class: 'muted' }, ` ${word(one.why)}, ${away(one.since, now)}`)),
     count(one.pending), count(one.dead), switches(one, act)];
   show(node, table('Endpoints', heads, endpoints.map(row)), el('h3', { class: 'after' }, 'Given up'), deadTable(dead, { now, act }));
