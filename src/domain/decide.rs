@@ -113,6 +113,7 @@ fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool
     if applied == Applied::Applied && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
         draft.set_moments();
     }
+    draft.move_in_funnel();
     let Draft { cart, facts, outbox, .. } = draft;
     let receipt = Receipt {
         created,

@@ -10,6 +10,7 @@ use super::cart::{Abandonment, Cart, Heard, NextStep, REMINDERS_MAX, ReminderMar
 use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
 use super::fact::{Ending, Fact, ReminderResult};
+use super::funnel::FunnelCell;
 use super::id::{CartId, ShopId};
 use super::order::OrderNews;
 use super::person::PurchaseMark;
@@ -18,6 +19,7 @@ use super::reason::{Reason, ReasonSource};
 use super::rules;
 use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};
+use super::span::SpanBucket;
 use super::time::Moment;
 
 pub struct Draft<'a> {
@@ -26,11 +28,14 @@ pub struct Draft<'a> {
     pub outbox: Vec<Delivery>,
     pub program: &'a Program,
     pub now: Moment,
+    /// Where the cart lay in the funnel before this decision.
+    lay_in: Option<FunnelCell>,
 }
 
 impl<'a> Draft<'a> {
-    pub const fn of(cart: Cart, now: Moment, program: &'a Program) -> Self {
-        Self { cart, facts: Vec::new(), outbox: Vec::new(), program, now }
+    pub fn of(cart: Cart, now: Moment, program: &'a Program) -> Self {
+        let lay_in = FunnelCell::of(&cart);
+        Self { cart, facts: Vec::new(), outbox: Vec::new(), program, now, lay_in }
     }
 
     /// A cart that was never seen before.
@@ -57,8 +62,9 @@ impl<'a> Draft<'a> {
             expires_at: at,
             stage_since: at,
             heard: Heard::default(),
+            furthest_at: at,
         };
-        let mut draft = Self::of(cart, now, program);
+        let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
         draft
     }
@@ -106,8 +112,31 @@ impl<'a> Draft<'a> {
             self.cart.stage_since = at;
         }
         self.cart.stage = stage;
+        let furthest = self.cart.stages.furthest();
         if self.cart.stages.enter(stage) {
             self.facts.push(Fact::StageEntered { stage });
+        }
+        if furthest < Some(stage) {
+            self.pass_stage(furthest, at);
+            self.cart.furthest_at = at;
+        }
+    }
+
+    /// The cart goes on from its furthest stage. A storefront that names a stage only afterwards passes it in no time.
+    fn pass_stage(&mut self, furthest: Option<Stage>, at: Moment) {
+        if let Some(stage) = furthest
+            && FunnelCell::of(&self.cart).is_some()
+        {
+            let took = SpanBucket::of(at.since(self.cart.furthest_at));
+            self.facts.push(Fact::StagePassed { stage, took, begun_at: self.cart.created_at });
+        }
+    }
+
+    /// Moves the cart in the funnel to where it lies now. Once, when everything else is decided.
+    pub fn move_in_funnel(&mut self) {
+        let (from, to) = (self.lay_in, FunnelCell::after(self.lay_in, &self.cart));
+        if from != to {
+            self.facts.push(Fact::FunnelMoved { from, to, begun_at: self.cart.created_at });
         }
     }
 
@@ -248,6 +277,12 @@ impl<'a> Draft<'a> {
     pub fn convert(&mut self, order: OrderBrief, placed_at: Moment) {
         let attribution =
             Attribution::judge(self.cart.last_abandonment.as_ref(), placed_at, self.program.attribution_window);
+        let furthest = self.cart.stages.furthest();
+        self.pass_stage(furthest, placed_at);
+        if furthest.is_some() && FunnelCell::of(&self.cart).is_some() {
+            let took = SpanBucket::of(placed_at.since(self.cart.created_at));
+            self.facts.push(Fact::OrderTook { took, begun_at: self.cart.created_at });
+        }
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
         self.cart.order = Some(order.clone());
         self.enter(State::Converted { attribution });

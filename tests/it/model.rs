@@ -12,8 +12,8 @@ mod naive;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cartwake::domain::{
-    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, Moment, ReminderResult, ShopId, State,
-    StateName, StepName, What, census,
+    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, FunnelCell, Moment, ReminderResult, ShopId,
+    State, StateName, StepName, What, census,
 };
 use proptest::prelude::*;
 
@@ -36,6 +36,7 @@ struct Player<'a> {
     cart: Option<Cart>,
     purged: bool,
     census: BTreeMap<StateName, i64>,
+    funnel: BTreeMap<FunnelCell, i64>,
     told: HashMap<DeliveryId, Event>,
     steps: HashSet<(u32, StepName)>,
     outcome: Outcome,
@@ -50,6 +51,7 @@ impl<'a> Player<'a> {
             cart: None,
             purged: false,
             census: BTreeMap::new(),
+            funnel: BTreeMap::new(),
             told: HashMap::new(),
             steps: HashSet::new(),
             outcome: Outcome::default(),
@@ -137,6 +139,7 @@ impl<'a> Player<'a> {
             *self.census.entry(census.state).or_default() += census.by;
         }
         self.census.retain(|_, n| *n != 0);
+        self.move_in_funnel(&decision);
         for delivery in &decision.outbox {
             let known = self.told.insert(delivery.id.clone(), delivery.event.clone());
             // The same reason given twice in one millisecond is one event.
@@ -151,6 +154,21 @@ impl<'a> Player<'a> {
         self.cart = decision.cart;
         let here: BTreeMap<_, _> = self.cart.iter().map(|cart| (cart.state.name(), 1)).collect();
         assert_eq!(self.census, here, "the census counts this cart once, where it is");
+    }
+
+    /// A cart lies in one cell at most, and in the one that it says.
+    fn move_in_funnel(&mut self, decision: &Decision) {
+        for fact in &decision.facts {
+            if let Fact::FunnelMoved { from, to, .. } = fact {
+                for (cell, by) in from.iter().map(|cell| (cell, -1)).chain(to.iter().map(|cell| (cell, 1))) {
+                    *self.funnel.entry(*cell).or_default() += by;
+                }
+            }
+        }
+        self.funnel.retain(|_, n| *n != 0);
+        assert!(self.funnel.len() <= 1 && self.funnel.values().all(|n| *n == 1), "{:?}", self.funnel);
+        let cell = decision.cart.as_ref().filter(|cart| cart.state != State::Reverted).and_then(FunnelCell::of);
+        assert!(cell.is_none_or(|cell| self.funnel.contains_key(&cell)), "{cell:?} is not in {:?}", self.funnel);
     }
 
     fn count(&mut self, before: Option<&Cart>, decision: &Decision) {

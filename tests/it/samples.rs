@@ -124,6 +124,7 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         expires_at: wake_at.plus(secs(90 * 86_400)),
         stage_since: at(0),
         heard: Heard::default(),
+        furthest_at: at(0),
     }
 }
 

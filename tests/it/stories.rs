@@ -11,6 +11,7 @@ mod lost_reply;
 mod neighbours;
 mod reasons;
 mod reminders;
+mod reports;
 mod writes;
 
 /// Makes a test of each story on each store: `stories::embedded::a_paid_cart_is_never_reminded`.
@@ -93,6 +94,12 @@ on_every_store! {
         a_completed_checkout_cannot_be_given_up,
         the_reason_that_counts_is_counted_once_when_the_cart_ends,
         a_reason_that_shoppers_keep_denying_is_demoted;
+    reports:
+        the_reports_tell_a_day_of_trade,
+        a_refund_and_an_erasure_leave_the_funnel_adding_up,
+        a_report_is_a_sheet_for_who_asks_for_one,
+        numbers_are_for_who_has_the_key,
+        the_dashboard_is_a_page_without_data;
     writes:
         a_patch_merges_and_a_null_clears,
         a_patch_of_an_unknown_cart_is_not_found,

@@ -22,6 +22,7 @@ const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
 /// As the types of the domain accept them.
 const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
 const KEY_PATTERN: &str = "^[!-~]{1,255}$";
+const DAY_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
 
 fn text(max: usize) -> ObjectBuilder {
@@ -168,7 +169,7 @@ fn add_protocol_errors(operation: &mut Operation) {
     }
 }
 
-fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
+pub(super) fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.retain(|parameter| !is_named(parameter, "cart_id"));
     if path.contains("{cart_id}") {
@@ -184,6 +185,19 @@ fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     if ["200", "204"].iter().all(|status| operation.responses.responses.contains_key(*status)) {
         parameters.push(prefer());
     }
+}
+
+/// The parameters that all reports share.
+pub(super) fn add_period(operation: &mut Operation, path: &str) {
+    if !path.starts_with("/v1/reports/") {
+        return;
+    }
+    let parameters = operation.parameters.get_or_insert_default();
+    let from = "The first day, UTC; 29 days before the last when it is not said.";
+    parameters.push(parameter("from", ParameterIn::Query, DAY_PATTERN, from));
+    parameters.push(parameter("to", ParameterIn::Query, DAY_PATTERN, "The last day, UTC, included; today by default."));
+    let about = "One shop; all that the key may see, added up, when it is not said.";
+    parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
 }
 
 fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {
@@ -219,7 +233,7 @@ fn is_named(parameter: &RefOr<Parameter>, name: &str) -> bool {
 }
 
 /// Free text is free of control characters wherever it has a bound and no pattern of its own.
-fn bound_text(schema: &mut RefOr<Schema>) {
+pub(super) fn bound_text(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(object)) = schema else { return };
     if object.max_length.is_some() && object.pattern.is_none() {
         object.pattern = Some(TEXT_PATTERN.to_owned());

@@ -47,10 +47,13 @@ fn every_call_of_operations_is_a_route_and_all_but_health_ask_for_a_key() {
 
 #[test]
 fn every_reference_leads_somewhere() {
-    documents().iter().for_each(every_reference_of);
+    let operations = serde_json::from_str(&operations_json()).expect("valid JSON");
+    for document in [document(), operations] {
+        references_of(&document);
+    }
 }
 
-fn every_reference_of(document: &Value) {
+fn references_of(document: &Value) {
     let mut places = vec![document];
     while let Some(place) = places.pop() {
         if let Some(target) = place.get("$ref").and_then(Value::as_str) {
@@ -62,6 +65,19 @@ fn every_reference_of(document: &Value) {
             Value::Array(elements) => places.extend(elements),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+}
+
+#[test]
+fn the_document_of_operations_tells_of_reports_in_both_forms() {
+    let document: Value = serde_json::from_str(&operations_json()).expect("valid JSON");
+    for name in ["funnel", "reasons", "recovery", "lift"] {
+        let get = &document["paths"][format!("/v1/reports/{name}")]["get"];
+        let forms = get["responses"]["200"]["content"].as_object().expect("content");
+        assert_eq!(forms.keys().collect::<Vec<_>>(), ["application/json", "text/csv"], "{name}");
+        let names = get["parameters"].as_array().expect("parameters").iter().map(|parameter| &parameter["name"]);
+        assert_eq!(names.collect::<Vec<_>>(), ["from", "to", "shop"], "{name}");
+        assert!(get["security"].is_array() && get["responses"]["401"].is_object(), "{name}");
     }
 }
 

@@ -64,6 +64,7 @@ fn cart(id: &str) -> Cart {
         expires_at: at(1_000),
         stage_since: at(0),
         heard: Heard::default(),
+        furthest_at: at(0),
     }
 }
 

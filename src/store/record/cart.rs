@@ -42,6 +42,7 @@ pub struct CartRecord<'a> {
     stage_since: i64,
     #[serde(default, borrow)]
     heard: Option<HeardRecord<'a>>,
+    furthest_at: Option<i64>,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -123,6 +124,7 @@ impl<'a> CartRecord<'a> {
             expires_at: cart.expires_at.millis(),
             stage_since: cart.stage_since.millis(),
             heard: HeardRecord::of(&cart.heard),
+            furthest_at: Some(cart.furthest_at.millis()),
         }
     }
 
@@ -151,6 +153,7 @@ impl<'a> CartRecord<'a> {
             expires_at: Moment::from_millis(self.expires_at),
             stage_since: Moment::from_millis(self.stage_since),
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
+            furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
         })
     }
 }

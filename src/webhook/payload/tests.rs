@@ -106,6 +106,7 @@ fn cart() -> Cart {
         expires_at: at("2027-02-20T06:00:00Z"),
         stage_since: born,
         heard: Heard::default(),
+        furthest_at: born,
     }
 }
 
