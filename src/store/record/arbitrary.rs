@@ -219,6 +219,40 @@ fn heard() -> impl Strategy<Value = Heard> {
     )
 }
 
+fn reminder_ref() -> impl Strategy<Value = ReminderRef> {
+    (any::<u32>(), any::<u32>()).prop_map(|(abandonment, step)| ReminderRef { abandonment, step })
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![
+        select(StateName::ALL).prop_map(Told::Entered),
+        select(Why::ALL).prop_map(Told::Suppressed),
+        stage().prop_map(Told::Stage),
+        (stage(), minor()).prop_map(|(stage, value)| Told::Abandoned { stage, value }),
+        (select(ReasonCode::ALL), select(ReasonSource::ALL))
+            .prop_map(|(code, source)| Told::ReasonFound { code, source }),
+        (select(ReasonCode::ALL), any::<bool>()).prop_map(|(code, agreed)| Told::ReasonJudged { code, agreed }),
+        Just(Told::Resumed),
+        (any::<u32>(), select(ReminderResult::ALL), of(select(Why::ALL)))
+            .prop_map(|(step, result, why)| Told::Reminder { step, result, why }),
+        attribution().prop_map(Told::Converted),
+        reminder_ref().prop_map(Told::Touched),
+        reminder_ref().prop_map(Told::Clicked),
+    ]
+}
+
+/// A story is told to the second.
+fn trail() -> impl Strategy<Value = Trail> {
+    let second = (i64::MIN / 1_000..=i64::MAX / 1_000).prop_map(|seconds| Moment::from_millis(seconds * 1_000));
+    let entry = (second, told()).prop_map(|(at, what)| StoryEntry { at, what });
+    let follow = (reminder_ref(), of(moment()), of(moment())).prop_map(|(reminder, touched_at, clicked_at)| Follow {
+        reminder,
+        touched_at,
+        clicked_at,
+    });
+    (vec(entry, 0..6), vec(follow, 0..4)).prop_map(|(story, follows)| Trail { story, follows })
+}
+
 pub fn cart() -> impl Strategy<Value = Cart> {
     let reminder = (any::<u32>(), any::<u32>(), moment()).prop_map(|(abandonment, step, decided_at)| ReminderMark {
         abandonment,
@@ -228,10 +262,11 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let who = (shop(), cart_id(), state(), stage(), any::<u8>());
     let what = (content(), signals(), vec(reason(), 0..4));
     let moments = proptest::array::uniform7(moment());
-    let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), heard());
+    let rest =
+        (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
-        let (revision, abandonments, last_abandonment, reminders, order, heard) = rest;
+        let (revision, abandonments, last_abandonment, reminders, order, (heard, trail)) = rest;
         Cart {
             shop,
             id,
@@ -254,6 +289,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             expires_at: at[5],
             stage_since: at[6],
             heard,
+            trail,
         }
     })
 }
@@ -307,8 +343,14 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
 pub fn order() -> impl Strategy<Value = Order> {
     let paid_as = of((select(OrderKind::ALL), attribution()));
     let money = (currency(), minor());
-    (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, moment()).prop_map(
-        |(shop, id, status, (currency, total), placed_at, carts, paid_as, expires_at)| Order {
+    let recovery = of((cart_id(), any::<u32>(), any::<u32>()).prop_map(|(cart, abandonment, step)| ReminderId {
+        cart,
+        abandonment,
+        step,
+    }));
+    let later = (moment(), recovery);
+    (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, later).prop_map(
+        |(shop, id, status, (currency, total), placed_at, carts, paid_as, (expires_at, recovery))| Order {
             shop,
             id,
             status,
@@ -318,6 +360,7 @@ pub fn order() -> impl Strategy<Value = Order> {
             carts,
             paid_as,
             expires_at,
+            recovery,
         },
     )
 }
