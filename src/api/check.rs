@@ -38,7 +38,7 @@ pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let engine = &state(&req)?.engine;
     let verdict = match engine.links().read(token(&req), Purpose::Check, engine.now()) {
         Ok(ticket) => engine.still_right(&ticket).await?,
-        Err(TokenError::Expired(_)) => StillRight::Stop { why: Why::Stale, until: None },
+        Err(TokenError::Expired(_)) => StillRight::never(Why::Stale),
         Err(TokenError::Unknown) => return Err(no_such_link()),
     };
     let answer = match verdict {

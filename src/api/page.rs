@@ -18,7 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-pub use self::words::Words;
+pub use self::words::{Pick, Words};
 use crate::domain::Channel;
 
 /// Longest `Accept-Language` that is looked at.

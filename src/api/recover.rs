@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::call::state;
 use super::fields::url_host;
-use super::page::{Language, Page, Words, discreet};
+use super::page::{Language, Page, Pick, discreet};
 use super::problem::Problem;
 use crate::domain::{Cart, State};
 use crate::engine::{Followed, WriteError};
@@ -47,7 +47,7 @@ pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
     };
     let locale = cart.as_ref().and_then(|cart| cart.content.shopper.locale.as_deref());
     let language = Language::choose(req.headers(), locale);
-    let (status, pick): (StatusCode, fn(&'static Words) -> (&'static str, &'static str)) = match &cart {
+    let (status, pick): (StatusCode, Pick) = match &cart {
         None => (StatusCode::GONE, |words| words.expired),
         Some(_) if is_over => (StatusCode::GONE, |words| words.expired),
         Some(cart) => match destination(cart, &shop.checkout_hosts) {

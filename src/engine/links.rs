@@ -33,6 +33,14 @@ pub enum StillRight {
     Stop { why: Why, until: Option<Moment> },
 }
 
+impl StillRight {
+    /// Not to be sent any more.
+    #[must_use]
+    pub const fn never(why: Why) -> Self {
+        Self::Stop { why, until: None }
+    }
+}
+
 impl Engine {
     /// The links of reminders, by the policies in force.
     #[must_use]
@@ -97,15 +105,14 @@ impl Engine {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn still_right(&self, ticket: &Ticket) -> StoreResult<StillRight> {
-        let stop = |why| Ok(StillRight::Stop { why, until: None });
-        let Target::Check(id) = &ticket.target else { return stop(Why::Expired) };
+        let Target::Check(id) = &ticket.target else { return Ok(StillRight::never(Why::Expired)) };
         let (shop, cart): (&ShopId, &CartId) = (&ticket.shop, &ticket.cart);
         let (delivery, loaded) =
             tokio::try_join!(self.store.delivery(shop, cart, id), self.store.load(shop, cart, None))?;
         // Kept for days after its end: what is gone is too late.
-        let Some(delivery) = delivery else { return stop(Why::Stale) };
+        let Some(delivery) = delivery else { return Ok(StillRight::never(Why::Stale)) };
         if let Status::Suppressed(why) = delivery.status {
-            return stop(why);
+            return Ok(StillRight::never(why));
         }
         let cart = loaded.record.map(|stored| stored.value);
         let now = self.now();
@@ -116,7 +123,7 @@ impl Engine {
         Ok(match domain::before_send(&delivery, cart.as_ref(), &person, now) {
             Vetting::Proceed => StillRight::Go,
             Vetting::Defer { until, why } => StillRight::Stop { why, until: Some(until) },
-            Vetting::Suppress(why) => StillRight::Stop { why, until: None },
+            Vetting::Suppress(why) => StillRight::never(why),
         })
     }
 }

@@ -4,6 +4,8 @@
 
 /// A heading and what it means.
 pub type Said = (&'static str, &'static str);
+/// Picks what a page says.
+pub type Pick = fn(&'static Words) -> Said;
 
 /// Everything pages say in one language.
 pub struct Words {
@@ -12,15 +14,15 @@ pub struct Words {
     pub ordered: Said,
     pub emptied: Said,
     pub dismissed: Said,
-    #[expect(dead_code, reason = "until the way out of reminders has its page")]
+    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub ask: Said,
-    #[expect(dead_code, reason = "until the way out of reminders has its page")]
+    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub stopped: Said,
-    #[expect(dead_code, reason = "until the way out of reminders has its page")]
+    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub stopped_all: Said,
     pub to_shop: &'static str,
     pub which: &'static str,
-    /// In the order of the domain's channels: email, SMS, push, WhatsApp.
+    /// In the order of the domain's channels: by mail, text, push and messenger.
     pub channels: [&'static str; 4],
     pub every_channel: &'static str,
     pub stop: &'static str,
