@@ -13,7 +13,6 @@ use crate::domain::id::{CartId, ProductId, ShopId};
 use crate::domain::money::{Currency, Minor};
 use crate::domain::signal::{Page, PaymentClass, Signal, SignalKind};
 use crate::domain::time::Moment;
-use crate::domain::trail::Trail;
 
 /// The shopper's last act, in seconds after the cart was made.
 const LAST: i64 = 600;
@@ -72,7 +71,7 @@ fn left(stage: Stage, signals: &[(i64, SignalKind)]) -> Cart {
         expires_at: at(86_400),
         stage_since: at(LAST - 60),
         heard: Heard::default(),
-        trail: Trail::default(),
+        trail: crate::domain::trail::Trail::default(),
     }
 }
 
