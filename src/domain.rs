@@ -46,6 +46,7 @@ mod send;
 mod signal;
 mod span;
 mod time;
+mod trail;
 
 pub use attribution::Attribution;
 pub use breaker::{Breaker, is_failure};
@@ -78,3 +79,4 @@ pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_sen
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use span::{SpanBucket, median_seconds};
 pub use time::{Day, DayError, Moment, TimeError};
+pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};

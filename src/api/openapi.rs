@@ -15,8 +15,8 @@ use utoipa::OpenApi;
 
 pub use self::names::{
     AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName,
-    OrderStatusName, PageName, PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName,
-    StageName, StateNameSchema,
+    OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
+    ReportingSourceName, SourceName, StageName, StateNameSchema, WhyName,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
@@ -29,7 +29,7 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post,
-        super::acp::cancel,
+        super::acp::cancel, super::recoveries::post, super::recover::get, super::check::get,
         super::browser::post, super::widget::get, super::widget::survey, get,
     ),
     components(schemas(

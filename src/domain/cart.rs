@@ -11,6 +11,7 @@ use super::names::named;
 use super::reason::{Reason, ReasonSource};
 use super::signal::Signal;
 use super::time::Moment;
+use super::trail::Trail;
 
 named! {
     /// How far the shopper has come.
@@ -217,6 +218,8 @@ pub struct Cart {
     pub heard: Heard,
     /// When the furthest stage so far was first entered.
     pub furthest_at: Moment,
+    /// For people who ask why; nothing is decided by it but that a link is counted once.
+    pub trail: Trail,
 }
 
 impl Cart {

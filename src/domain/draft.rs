@@ -21,6 +21,7 @@ use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};
 use super::span::SpanBucket;
 use super::time::Moment;
+use super::trail::{ReminderRef, Trail};
 
 pub struct Draft<'a> {
     pub cart: Cart,
@@ -63,6 +64,7 @@ impl<'a> Draft<'a> {
             stage_since: at,
             heard: Heard::default(),
             furthest_at: at,
+            trail: Trail::default(),
         };
         let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -104,6 +106,22 @@ impl<'a> Draft<'a> {
             cart.signals.iter().filter(|s| s.at >= cart.episode_started_at && s.kind.error() == Some(code));
         if at >= cart.episode_started_at && of_episode.take(2).count() == 1 {
             self.facts.push(Fact::ErrorMet { stage: cart.stage, code, at });
+        }
+    }
+
+    /// The link of a reminder was opened: counted once, and nothing else. True when it was news.
+    pub fn touch(&mut self, reminder: ReminderRef, at: Moment) -> bool {
+        let is_news = self.cart.trail.touch(reminder, at);
+        if is_news {
+            self.facts.push(Fact::Touched { reminder });
+        }
+        is_news
+    }
+
+    /// A person came back by the link of a reminder: counted once.
+    pub fn click(&mut self, reminder: ReminderRef, at: Moment) {
+        if self.cart.trail.click(reminder, at) {
+            self.facts.push(Fact::Clicked { reminder });
         }
     }
 

@@ -17,6 +17,7 @@ use super::send::OutcomeName;
 use super::signal::PaymentClass;
 use super::span::SpanBucket;
 use super::time::{Day, Moment};
+use super::trail::ReminderRef;
 
 named! {
     /// What became of a reminder.
@@ -139,6 +140,14 @@ pub enum Fact {
         code: ReasonCode,
         at: Moment,
     },
+    /// The link of a reminder was opened for the first time, perhaps by a machine.
+    Touched {
+        reminder: ReminderRef,
+    },
+    /// A person came back by the link of a reminder, for the first time.
+    Clicked {
+        reminder: ReminderRef,
+    },
     Reminder {
         step: StepName,
         result: ReminderResult,
@@ -209,7 +218,7 @@ pub struct Census {
 
 impl Fact {
     /// When it happened, where that can be long before it is noticed: a count belongs to the day of what it counts.
-    const fn happened_at(&self) -> Option<Moment> {
+    pub(super) const fn happened_at(&self) -> Option<Moment> {
         match self {
             Self::Abandoned { at, .. }
             | Self::ReasonFound { at, .. }
@@ -228,6 +237,8 @@ impl Fact {
             | Self::CommentMade { .. }
             | Self::Unmapped { .. }
             | Self::Resumed
+            | Self::Touched { .. }
+            | Self::Clicked { .. }
             | Self::Reminder { .. }
             | Self::CartReverted
             | Self::OrderPaid { .. }
@@ -288,6 +299,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::Unmapped { what } => vec![(format!("unmapped/{what}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
+        Fact::Touched { .. } => vec![("touches".to_owned(), 1)],
+        Fact::Clicked { .. } => vec![("clicks".to_owned(), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::domain::{
     self, Cart, CartId, Decision, EventKey, Fact, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper, What,
 };
+use crate::links::{LinkSettings, Links};
 use crate::metrics::Metrics;
 use crate::store::{
     Answer, Answered, Commit, Committed, InFlight, Keep, Lane, OrderReceipt, Store, StoreError, StoreResult, Stored,
@@ -80,6 +81,7 @@ pub struct Engine {
     pub(super) identity: Identity,
     policies: RwLock<Arc<Policies>>,
     pub(super) calibration: Calibration,
+    pub(super) links: RwLock<Arc<Links>>,
     /// Wakes the scheduler when a cart's wake comes before the one it waits for.
     pub(super) sooner: Notify,
     pub(super) waits_until: Mutex<Option<Moment>>,
@@ -91,6 +93,7 @@ impl Engine {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let identity = Identity::new(store.identity_key());
+        let links = RwLock::new(Arc::new(Links::new(LinkSettings::default(), &store.identity_key())));
         let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&metrics)));
         Self {
             store,
@@ -99,6 +102,7 @@ impl Engine {
             identity,
             policies: RwLock::default(),
             calibration: Calibration::default(),
+            links,
             sooner: Notify::new(),
             waits_until: Mutex::new(None),
             lanes: Mutex::default(),
@@ -125,6 +129,8 @@ impl Engine {
     /// Replaces every policy at once.
     pub fn set_policies(&self, policies: Policies) {
         let policies = self.calibration.applied_to(policies);
+        let links = Links::new(policies.links.clone(), &self.store.identity_key());
+        *self.links.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(links);
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
         // An endpoint that was switched on again has a backlog.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
@@ -352,7 +358,9 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
         | What::Cancel(_)
         | What::Order(_)
         | What::Dismiss
-        | What::Delete => None,
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => None,
     }
 }
 

@@ -11,7 +11,7 @@ use cartwake::domain::{
     Delivery, EndpointName, Event, EventKey, EventKind, Heard, IdentifierHash, Item, Minor, Moment, NextStep, Order,
     OrderBrief, OrderId, OrderKind, OrderStatus, Page, PaymentClass, PersonalText, ProductId, PurchaseMark, Reason,
     ReasonCode, ReasonSource, Receipt, ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State,
-    StepBrief, StepName, Totals, WebUrl,
+    StepBrief, StepName, Totals, Trail, WebUrl,
 };
 
 /// 2026-03-01T08:00:00Z: where the time of the samples begins.
@@ -125,6 +125,7 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         stage_since: at(0),
         heard: Heard::default(),
         furthest_at: at(0),
+        trail: Trail::default(),
     }
 }
 
@@ -343,6 +344,7 @@ pub fn order(id: &str) -> Order {
         carts: vec![cart_id("c-1"), cart_id("c-2")],
         paid_as: Some((OrderKind::Repeat, Attribution::Recovered)),
         expires_at: at(180 * 86_400),
+        recovery: None,
     }
 }
 

@@ -24,6 +24,7 @@ const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
 const KEY_PATTERN: &str = "^[!-~]{1,255}$";
 const DAY_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
+const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]{1,320}$";
 
 fn text(max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(max)).pattern(Some(TEXT_PATTERN))
@@ -100,6 +101,8 @@ impl Modify for Shared {
                     add_protocol_errors(operation);
                     add_parameters(operation, kind, path);
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                } else if path.contains("{token}") {
+                    add_link(operation, path);
                 } else if KEYLESS.contains(&path.as_str()) {
                     add_problems(operation, if kind == Kind::Read { OPEN } else { WRITE });
                 } else {
@@ -132,6 +135,10 @@ pub(super) enum Kind {
 
 /// What a call without a key may answer beside what it is asked for.
 const OPEN: &[u16] = &[405, 500];
+/// What a page may answer that is none: its own errors are pages too.
+const PAGE: &[u16] = &[405, 500, 503];
+/// What a link for machines may answer.
+const LINK: &[u16] = &[404, 405, 500, 503];
 /// What any call may answer.
 const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
 /// What a call with a body or an idempotency key may answer.
@@ -167,6 +174,14 @@ fn add_protocol_errors(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
+}
+
+/// A link is open to who holds it: the token is the key.
+fn add_link(operation: &mut Operation, path: &str) {
+    add_problems(operation, if path.starts_with("/v1/") { LINK } else { PAGE });
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.retain(|parameter| !is_named(parameter, "token"));
+    parameters.push(parameter("token", ParameterIn::Path, TOKEN_PATTERN, "From the link in a reminder."));
 }
 
 pub(super) fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {

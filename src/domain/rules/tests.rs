@@ -72,6 +72,7 @@ fn left(stage: Stage, signals: &[(i64, SignalKind)]) -> Cart {
         stage_since: at(LAST - 60),
         furthest_at: at(0),
         heard: Heard::default(),
+        trail: crate::domain::trail::Trail::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::{
     Content, Covers, Currency, EndpointName, Event, EventKind, Heard, PurchaseMark, Stage, StageSet, State, Tally,
-    TallyKey,
+    TallyKey, Trail,
 };
 use crate::store::Version;
 
@@ -65,6 +65,7 @@ fn cart(id: &str) -> Cart {
         stage_since: at(0),
         heard: Heard::default(),
         furthest_at: at(0),
+        trail: Trail::default(),
     }
 }
 

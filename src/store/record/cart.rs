@@ -11,6 +11,7 @@ use super::content::ContentRecord;
 use super::delivery::{AbandonmentRecord, OrderBriefRecord, ReasonRecord};
 use super::heard::HeardRecord;
 use super::signal::SignalRecord;
+use super::trail::TrailRecord;
 use crate::domain::{
     Attribution, Cart, CartId, Moment, NextStep, ReminderMark, ShopId, Stage, StageSet, State, StateName, Why,
 };
@@ -43,6 +44,8 @@ pub struct CartRecord<'a> {
     #[serde(default, borrow)]
     heard: Option<HeardRecord<'a>>,
     furthest_at: Option<i64>,
+    #[serde(default)]
+    trail: TrailRecord,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -125,6 +128,7 @@ impl<'a> CartRecord<'a> {
             stage_since: cart.stage_since.millis(),
             heard: HeardRecord::of(&cart.heard),
             furthest_at: Some(cart.furthest_at.millis()),
+            trail: TrailRecord::of(&cart.trail, cart.created_at),
         }
     }
 
@@ -154,6 +158,7 @@ impl<'a> CartRecord<'a> {
             stage_since: Moment::from_millis(self.stage_since),
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
             furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
+            trail: self.trail.into_trail(Moment::from_millis(self.created_at)),
         })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cartwake::domain::{
     CartPatch, Content, EventSet, Field, Input, Minor, Moment, OrderNews, OrderStatus, PaymentClass, Person, Program,
-    PurchaseMark, ReasonCode, ReasonSource, Said, Shopper, Signal, SignalKind, Stage, Subscription, What,
+    PurchaseMark, ReasonCode, ReasonSource, ReminderRef, Said, Shopper, Signal, SignalKind, Stage, Subscription, What,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ impl fmt::Debug for Life {
                 What::Reason(said) => write!(f, "{} {}", said.source, said.code)?,
                 What::SurveyShown => f.write_str("survey shown")?,
                 What::Cancel(said) => write!(f, "cancel, {:?}", said.as_ref().map(|said| said.code))?,
-                What::Dismiss | What::Delete => write!(f, "{}", input.what.kind())?,
+                What::Dismiss | What::Delete | What::Touch(_) | What::Click(_) => write!(f, "{}", input.what.kind())?,
             }
         }
         write!(f, "\n  {} the end; the person has {:?}\n", self.ends_at, self.person.marks)
@@ -146,6 +146,8 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Dismiss),
         1 => Just(What::SurveyShown),
         1 => prop::option::of(said()).prop_map(What::Cancel),
+        1 => reminder().prop_map(What::Touch),
+        1 => reminder().prop_map(What::Click),
     ]
 }
 
@@ -160,8 +162,14 @@ fn dated(what: What, at: Moment) -> What {
         | What::SurveyShown
         | What::Cancel(_)
         | What::Dismiss
-        | What::Delete => what,
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => what,
     }
+}
+
+fn reminder() -> impl Strategy<Value = ReminderRef> {
+    (1..3_u32, 0..3_u32).prop_map(|(abandonment, step)| ReminderRef { abandonment, step })
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -228,5 +236,6 @@ fn order() -> impl Strategy<Value = OrderNews> {
         total: Minor::new(4488).expect("in range"),
         items: Vec::new(),
         placed_at: at(0),
+        recovery: None,
     })
 }

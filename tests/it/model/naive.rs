@@ -50,7 +50,9 @@ impl<'a> Known<'a> {
             | What::SurveyShown
             | What::Cancel(_)
             | What::Dismiss
-            | What::Delete => false,
+            | What::Delete
+            | What::Touch(_)
+            | What::Click(_) => false,
         };
         let mut known = Self {
             program,
@@ -101,7 +103,8 @@ impl<'a> Known<'a> {
                 self.is_active(now);
             }
             What::Signal(signal) if signal.kind.is_activity() => self.is_active(now),
-            What::Signal(_) | What::Reason(_) | What::SurveyShown => {}
+            What::Click(_) => self.is_active(now),
+            What::Signal(_) | What::Reason(_) | What::SurveyShown | What::Touch(_) => {}
             What::Cancel(_) => self.hear_cancel(now),
             What::Dismiss => self.state = StateName::Dismissed,
         }
