@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::endpoints::Stopped;
@@ -202,7 +203,7 @@ impl Dispatcher {
             }
         }
         let persons = self.persons(&ours, now).await;
-        let mut ended = Vec::new();
+        let (mut ended, mut later) = (Vec::new(), Vec::new());
         for (begun, person) in ours.into_iter().zip(persons) {
             let person = match person {
                 Ok(person) => person,
@@ -214,10 +215,11 @@ impl Dispatcher {
             match self.vet(begun, endpoint, &person, now) {
                 Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
-                Vetted::Later(claim, until) => looked.push(self.release(&claim, until).await.map(Looked::Done)),
+                Vetted::Later(claim, until) => later.push((claim, until)),
             }
         }
-        looked.extend(self.settle(ended).await.into_iter().map(|settled| settled.map(Looked::Done)));
+        let released = join_all(later.iter().map(|(claim, until)| self.release(claim, *until))).await;
+        looked.extend(released.into_iter().chain(self.settle(ended).await).map(|done| done.map(Looked::Done)));
         looked
     }
 
@@ -329,7 +331,9 @@ impl Dispatcher {
             if left.is_empty() {
                 break;
             }
-            tokio::time::sleep(wait).await;
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             let settled = self.engine.store.settle_all(left.iter().map(Conclusion::settlement).collect()).await;
             let mut failed = Vec::new();
             for (conclusion, settled) in left.into_iter().zip(settled) {

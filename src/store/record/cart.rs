@@ -43,6 +43,7 @@ pub struct CartRecord<'a> {
     stage_since: i64,
     #[serde(default, borrow)]
     heard: Option<HeardRecord<'a>>,
+    #[serde(default)]
     furthest_at: Option<i64>,
     #[serde(default)]
     trail: TrailRecord,
