@@ -12,8 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::parts::{
-    AbandonmentView, ConsentView, NextReminderView, OrderView, ReasonView, ReminderView, ShopperView, SignalView,
-    TotalsView,
+    AbandonmentView, CommentView, ConsentView, NextReminderView, OrderView, ReasonView, ReminderView, ShopperView,
+    SignalView, TotalsView,
 };
 use super::openapi::{AttributionName, StageName, StateNameSchema};
 use super::receipt::{moment, moment_or_null};

@@ -31,8 +31,8 @@ pub async fn healthz() -> Result<HttpResponse, Problem> {
 
 /// The process can do its work, or what is in the way.
 #[utoipa::path(get, path = "/readyz", tag = "health",
-    responses((status = 200, body = super::readiness::Report, description = "It can do its work."),
-        (status = 503, body = super::readiness::Report, description = "What is in the way.")))]
+    responses((status = 200, body = Report, description = "It can do its work."),
+        (status = 503, body = Report, description = "What is in the way.")))]
 pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let report = readiness(state(&req)?).await;
     json(if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &report)

@@ -115,7 +115,7 @@ fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool
         draft.set_moments();
     }
     draft.move_in_funnel();
-    let Draft { mut cart, facts, outbox, program, now } = draft;
+    let Draft { mut cart, facts, outbox, program, now, .. } = draft;
     trail::note(&mut cart, &facts, now, program);
     let receipt = Receipt {
         created,

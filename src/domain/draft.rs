@@ -15,7 +15,7 @@ use super::id::{CartId, ShopId};
 use super::order::OrderNews;
 use super::person::PurchaseMark;
 use super::program::Program;
-use super::reason::{Reason, ReasonSource};
+use super::reason::{Reason, ReasonCode, ReasonSource};
 use super::rules;
 use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};

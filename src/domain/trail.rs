@@ -191,6 +191,16 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         Fact::Touched { reminder } => Told::Touched(*reminder),
         Fact::Clicked { reminder } => Told::Clicked(*reminder),
         Fact::StateChanged { to: None, .. }
+        | Fact::StagePassed { .. }
+        | Fact::FunnelMoved { .. }
+        | Fact::ReasonSettled { .. }
+        | Fact::PaymentFailed { .. }
+        | Fact::SurveyShown
+        | Fact::SurveyAnswered { .. }
+        | Fact::CommentMade { .. }
+        | Fact::Unmapped { .. }
+        | Fact::ErrorMet { .. }
+        | Fact::OrderTook { .. }
         | Fact::CartReverted
         | Fact::OrderPaid { .. }
         | Fact::ValueRecovered { .. }

@@ -75,7 +75,7 @@ impl Engine {
         if !cart.state.is_open() {
             return self.whither(cart).await;
         }
-        let input = Input { at: self.now(), revision: None, what };
+        let input = Input { at: self.now(), revision: None, what, unmapped: None };
         self.write(&ticket.shop, &ticket.cart, input, once).await?;
         match self.cart_of(ticket).await? {
             Some(cart) => self.whither(cart).await,

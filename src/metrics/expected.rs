@@ -57,11 +57,9 @@ impl Metrics {
             self.abandonments.with_label_values(&[shop, stage.as_str()]);
             for code in ERRORS {
                 self.checkout_errors.with_label_values(&[shop, stage.as_str(), code.as_str()]);
-                let hard = ReasonSource::InferredHard.as_str();
-                self.reasons.with_label_values(&[shop, stage.as_str(), code.as_str(), hard]);
+                self.reasons.expect(shop, *stage, code, ReasonSource::InferredHard);
             }
-            let (unknown, none) = (ReasonCode::Unknown.as_str(), ReasonSource::None.as_str());
-            self.reasons.with_label_values(&[shop, stage.as_str(), unknown, none]);
+            self.reasons.expect(shop, *stage, ReasonCode::Unknown, ReasonSource::None);
         }
         for attribution in Attribution::ALL {
             self.conversions.with_label_values(&[shop, attribution.as_str()]);

@@ -55,6 +55,11 @@ impl ReasonMetrics {
         }
     }
 
+    /// Begins this series at zero.
+    pub(super) fn expect(&self, shop: &str, stage: Stage, code: ReasonCode, source: ReasonSource) {
+        self.found.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]);
+    }
+
     /// A reason was found or said.
     pub(super) fn found(&self, shop: &str, stage: Stage, code: ReasonCode, source: ReasonSource) {
         self.found.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]).inc();
