@@ -12,7 +12,7 @@ use cartwake::domain::{
     Abandonment, Cart, CartId, Channel, Consent, ConsentStatus, Content, Currency, Delivery, EndpointName, Event,
     EventKind, Heard, Item, Minor, Moment, NextStep, PaymentClass, PersonalText, ProductId, Reason, ReasonCode,
     ReasonSource, ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State, StepBrief, StepName,
-    Totals, WebUrl,
+    Totals, Trail, WebUrl,
 };
 use cartwake::store::record::{cart_payload, delivery_payload};
 
@@ -322,6 +322,7 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
         content,
         stage_since: active_at,
         heard: Heard::default(),
+        trail: Trail::default(),
     };
     if dice.percent(40) {
         abandon(dice, &mut cart);

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::app::{environment, random_bytes};
 use crate::config::{self, Role};
+use crate::links::LinkSecret;
 use crate::store::embedded;
 use crate::webhook::Secret;
 use crate::{api, first_start, keys};
@@ -25,7 +26,7 @@ pub fn check_config(file: Option<&Path>) -> ExitCode {
     code
 }
 
-/// Prints a key of each role with its configuration line, and a webhook secret.
+/// Prints a key of each role with its configuration line, a webhook secret, and a secret for links.
 ///
 /// # Errors
 /// When the machine gives no random bytes.
@@ -38,6 +39,8 @@ pub fn new_keys() -> Result<()> {
     }
     let secret = Secret::generate(random_bytes()?);
     writeln!(text, "{}\n  under [[shop.endpoint]] secrets, and in the receiver", secret.reveal())?;
+    let secret = LinkSecret::generate(random_bytes()?);
+    writeln!(text, "{}\n  in [links] secrets", secret.reveal())?;
     print(&text);
     Ok(())
 }

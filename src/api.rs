@@ -14,6 +14,7 @@ mod cart_body;
 mod cart_check;
 mod cart_view;
 mod carts;
+mod check;
 mod clock;
 mod cors;
 mod deliveries;
@@ -30,11 +31,14 @@ mod observe;
 mod openapi;
 mod ops;
 mod orders;
+mod page;
 mod problem;
 mod query;
 mod readiness;
 mod reasons;
 mod receipt;
+mod recover;
+mod recoveries;
 mod signals;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -97,6 +101,9 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
+        .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
+        .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))
+        .service(at("/v1/check/{token}", "GET, HEAD").route(get().to(check::get)).route(head().to(check::get)))
         .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))
         .default_service(to(observe::not_found));
 }

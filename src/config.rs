@@ -8,6 +8,7 @@
 mod effective;
 mod environment;
 mod layers;
+mod links;
 mod load;
 #[cfg(any(test, fuzzing))]
 pub mod noise;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use crate::keys::{KeyHash, Role};
+pub use crate::links::LinkSettings;
 pub use crate::telemetry::TelemetryConfig;
 
 use crate::domain::{EndpointName, EventSet, Program, ShopId};
@@ -43,6 +45,7 @@ pub struct Config {
     pub store: StoreConfig,
     pub scheduler: SchedulerConfig,
     pub delivery: DeliveryConfig,
+    pub links: LinkSettings,
     pub telemetry: TelemetryConfig,
     /// At least one.
     pub shops: Vec<ShopConfig>,

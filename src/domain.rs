@@ -41,6 +41,7 @@ mod rules;
 mod send;
 mod signal;
 mod time;
+mod trail;
 
 pub use attribution::Attribution;
 pub use breaker::{Breaker, is_failure};
@@ -68,3 +69,4 @@ pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
 pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use time::{Day, Moment, TimeError};
+pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};

@@ -7,6 +7,7 @@
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
+//! - `engine/links.rs`: what follows from a link of a reminder.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
 //!
@@ -18,6 +19,7 @@ mod identity;
 mod inbox;
 mod lane;
 mod letters;
+mod links;
 mod observed;
 mod orders;
 mod persons;
@@ -29,6 +31,7 @@ mod unreadable;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};
+pub use links::{Followed, StillRight};
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
 pub use scheduler::{Scheduler, Woken};

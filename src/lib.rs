@@ -1,7 +1,7 @@
 //! cartwake brings abandoned carts back: it tracks carts with expirations, notices stalled checkouts, sends signed
 //! webhook reminders, counts why shoppers leave, and shows all of it to Prometheus.
 //!
-//! The tour, in reading order. Arrows point down only: app -> api -> engine -> store, webhook -> domain.
+//! The tour, in reading order. Arrows point down only: app -> api -> engine -> store, webhook, links -> domain.
 
 /// The cart API and operations, over HTTP.
 pub mod api;
@@ -11,6 +11,8 @@ pub mod app;
 pub mod domain;
 /// Where decisions meet effects: inbox, scheduler, dispatcher.
 pub mod engine;
+/// The links in a reminder: back to the cart, out of reminders, still right to send.
+pub mod links;
 /// Where carts, what is due and the counts live: one contract, two backends.
 pub mod store;
 /// The promise to receivers: one signed POST for each attempt.

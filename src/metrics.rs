@@ -31,6 +31,8 @@ pub struct Metrics {
     abandoned_value: IntCounterVec,
     reminders: IntCounterVec,
     suppressed: IntCounterVec,
+    link_touches: IntCounterVec,
+    link_clicks: IntCounterVec,
     conversions: IntCounterVec,
     recovered_value: IntCounterVec,
     reversions: IntCounterVec,
@@ -112,6 +114,16 @@ impl Metrics {
                 &["shop", "step", "result"],
             ),
             suppressed: make.counters("reminders_suppressed_total", "Reminders not sent on purpose.", &["shop", "why"]),
+            link_touches: make.counters(
+                "link_touches_total",
+                "Reminders whose link was opened, once each; machines that look at links are among them.",
+                &["shop"],
+            ),
+            link_clicks: make.counters(
+                "link_clicks_total",
+                "Reminders whose link brought a person back, once each.",
+                &["shop"],
+            ),
             conversions: make.counters("conversions_total", "Carts that were bought.", &["shop", "attribution"]),
             recovered_value: make.counters(
                 "recovered_value_minor_total",
@@ -207,6 +219,8 @@ impl Metrics {
                     self.suppressed.with_label_values(&[shop, why.as_str()]).inc();
                 }
             }
+            Fact::Touched { .. } => self.link_touches.with_label_values(&[shop]).inc(),
+            Fact::Clicked { .. } => self.link_clicks.with_label_values(&[shop]).inc(),
             Fact::CartConverted { attribution, .. } => {
                 self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
             }

@@ -4,14 +4,16 @@
 
 mod parts;
 
+pub use self::parts::ItemView;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::parts::{
-    AbandonmentView, ConsentView, ItemView, NextReminderView, OrderView, ReasonView, ReminderView, ShopperView,
-    SignalView, TotalsView,
+    AbandonmentView, ConsentView, NextReminderView, OrderView, ReasonView, ReminderView, ShopperView, SignalView,
+    TotalsView,
 };
 use super::openapi::{AttributionName, StageName, StateNameSchema};
 use super::receipt::{moment, moment_or_null};

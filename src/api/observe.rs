@@ -47,7 +47,10 @@ pub async fn observe<B: MessageBody>(
 /// Whether an error has only the framework's words, or none.
 fn is_bare<B>(response: &ServiceResponse<B>) -> bool {
     let given = response.headers().get(CONTENT_TYPE);
-    given.is_none_or(|value| !value.as_bytes().starts_with(b"application/"))
+    // Pages are for people, and say themselves what is wrong.
+    given.is_none_or(|value| {
+        !value.as_bytes().starts_with(b"application/") && !value.as_bytes().starts_with(b"text/html")
+    })
 }
 
 fn method_name(method: &Method) -> &'static str {

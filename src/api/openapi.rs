@@ -14,8 +14,8 @@ use utoipa::OpenApi;
 
 pub use self::names::{
     AttributionName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
-    PageName, PaymentClassName, ReasonName, ReportableReasonName, ReportingSourceName, SourceName, StageName,
-    StateNameSchema,
+    PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName, ReportingSourceName, SourceName,
+    StageName, StateNameSchema, WhyName,
 };
 use self::shared::Shared;
 pub use self::shared::{Attributes, CartPatchBody, Coupon};
@@ -26,7 +26,8 @@ use super::problem::Problem;
     info(title = "cartwake", description = "Tracks carts, notices stalled checkouts, counts why shoppers leave."),
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
-        super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post, get,
+        super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post, super::recoveries::post,
+        super::recover::get, super::check::get, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,

@@ -20,7 +20,10 @@ use super::json::{Given, List, Object, Text};
 use super::problem::Problem;
 use super::receipt::{self, OrderAnswer};
 use crate::config::Role;
-use crate::domain::{CartId, Currency, Item, Minor, Moment, OrderId, OrderItem, OrderNews, OrderStatus, Shopper};
+use crate::domain::{
+    CartId, Currency, Item, Minor, Moment, OrderId, OrderItem, OrderNews, OrderStatus, ReminderId, Shopper,
+};
+use crate::links::{Purpose, Target, TokenError};
 
 /// An order placed further ahead of our clock than this would go on settling carts to come.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_mins(5);
@@ -86,6 +89,7 @@ pub(super) struct Told {
     total: Minor,
     items: Vec<OrderItem>,
     placed_at: Option<Moment>,
+    recovery_ref: Option<String>,
 }
 
 impl FromBody for Told {
@@ -109,7 +113,7 @@ impl FromBody for Told {
         let items = set(body.items.each(&root.field("items"), faults, item)).unwrap_or_default();
         let bought = |item: Item| OrderItem { product_id: item.product_id, quantity: item.quantity };
         let placed_at = body.placed_at.optional(&root.field("placed_at"), faults, moment).or(envelope.occurred_at);
-        body.recovery_ref.optional(&root.field("recovery_ref"), faults, text::<TEXT_MAX>);
+        let recovery_ref = body.recovery_ref.optional(&root.field("recovery_ref"), faults, text::<TEXT_MAX>);
         Some(Self {
             envelope,
             id: id?,
@@ -120,6 +124,7 @@ impl FromBody for Told {
             total: total?,
             items: items.into_iter().map(bought).collect(),
             placed_at,
+            recovery_ref,
         })
     }
 }
@@ -136,10 +141,24 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
         call.state.engine.observe(at);
     }
     let once = call.once(told.envelope.event_id.clone(), &bytes)?;
-    let news = told.news(call.state.engine.now());
+    let recovery = told.recovery_ref.as_deref().and_then(|text| recovery(&call, text));
+    let news = OrderNews { recovery, ..told.news(call.state.engine.now()) };
     let id = news.id.clone();
     let receipt = call.state.engine.order(&call.shop.id, news, once).await?;
     receipt::of_order(&id, &receipt)
+}
+
+/// The reminder that a reference names, also of a link that has ended since: the shopper came back by it all the same. An
+/// order is never refused for what came with a link.
+fn recovery(call: &Call<'_>, text: &str) -> Option<ReminderId> {
+    let engine = &call.state.engine;
+    let ticket = match engine.links().read(text, Purpose::Recover, engine.now()) {
+        Ok(ticket) => ticket,
+        Err(TokenError::Expired(ticket)) => *ticket,
+        Err(TokenError::Unknown) => return None,
+    };
+    let Target::Recover(reminder) = ticket.target else { return None };
+    (ticket.shop == call.shop.id).then(|| reminder.of(ticket.cart))
 }
 
 impl Told {
@@ -154,6 +173,7 @@ impl Told {
             total: self.total,
             items: self.items,
             placed_at: self.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
+            recovery: None,
         }
     }
 }

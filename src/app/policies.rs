@@ -14,7 +14,7 @@ pub fn of(config: &Config) -> Result<Policies> {
     for shop in &config.shops {
         shops.insert(shop.id.clone(), Arc::new(shop_policy(shop)?));
     }
-    Ok(Policies { shops })
+    Ok(Policies { shops, links: config.links.clone() })
 }
 
 fn shop_policy(shop: &ShopConfig) -> Result<ShopPolicy> {

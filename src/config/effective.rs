@@ -37,6 +37,11 @@ pub fn effective(config: &Config) -> String {
         None => page.set("disable_after", "off"),
     }
     page.span("keep", config.delivery.keep);
+    page.table("[links]");
+    page.text("public_url", config.links.public_url.as_deref().unwrap_or("off"));
+    page.set("secrets", vec![HIDDEN; config.links.secrets.len()]);
+    page.span("recovery_life", config.links.recovery_life);
+    page.span("unsubscribe_life", config.links.unsubscribe_life);
     page.table("[telemetry]");
     page.set("log_format", if config.telemetry.log_json { "json" } else { "text" });
     page.text("log_level", &config.telemetry.log_level);

@@ -16,7 +16,7 @@ use super::problem::{Problems, Report};
 use super::section::Section;
 use super::{
     Authority, ClockKind, Config, DeliveryConfig, SchedulerConfig, ServerConfig, StoreConfig, StoreUrl,
-    TelemetryConfig, environment, layers, shop, span,
+    TelemetryConfig, environment, layers, links, shop, span,
 };
 use crate::keys::KeyHashError;
 use crate::telemetry;
@@ -49,11 +49,13 @@ pub(super) fn read(tree: Table, mut report: Report) -> Result<Config, Problems> 
         store: root.inside("store", store),
         scheduler: root.inside("scheduler", scheduler),
         delivery: root.inside("delivery", delivery),
+        links: root.inside("links", links::links),
         telemetry: root.inside("telemetry", telemetry),
         shops: shop::shops(&mut root, &server.admin_keys),
         server,
     };
     claims_outlive_sends(&config, &mut root);
+    links::links_lead_home(&config.links, &config.shops, &mut root);
     root.close();
     report.conclude(config)
 }

@@ -11,6 +11,7 @@ use super::names::named;
 use super::reason::{Reason, ReasonSource};
 use super::signal::Signal;
 use super::time::Moment;
+use super::trail::Trail;
 
 named! {
     /// How far the shopper has come.
@@ -209,6 +210,8 @@ pub struct Cart {
     /// When the stage that the cart is in was entered, this time.
     pub stage_since: Moment,
     pub heard: Heard,
+    /// For people who ask why; nothing is decided by it but that a link is counted once.
+    pub trail: Trail,
 }
 
 impl Cart {

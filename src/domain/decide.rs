@@ -21,6 +21,7 @@ use super::program::Program;
 use super::reason::{ReasonCode, ReasonSource};
 use super::signal::{self, PaymentClass, Signal, SignalKind};
 use super::time::Moment;
+use super::trail::{self, ReminderRef};
 
 /// How far a storefront's clock may be ahead of ours.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
@@ -110,7 +111,8 @@ fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool
     if applied == Applied::Applied && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
         draft.set_moments();
     }
-    let Draft { cart, facts, outbox, .. } = draft;
+    let Draft { mut cart, facts, outbox, program, now } = draft;
+    trail::note(&mut cart, &facts, now, program);
     let receipt = Receipt {
         created,
         applied,
@@ -149,7 +151,14 @@ fn first_sight<'a>(
             apply_order(&mut draft, news, at);
             Some(draft)
         }
-        What::Order(_) | What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => None,
+        What::Order(_)
+        | What::Patch(_)
+        | What::Signal(_)
+        | What::Reason { .. }
+        | What::Dismiss
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => None,
     }
 }
 
@@ -185,6 +194,13 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             catch_up(draft, at, person);
             apply_signal(draft, signal.clone(), at);
         }
+        // Machines look at links too: nothing but a count follows from a touch.
+        What::Touch(reminder) => return Ok(if draft.touch(*reminder, at) { Applied::Applied } else { Applied::Stale }),
+        What::Click(reminder) => {
+            catch_up(draft, at, person);
+            draft.click(*reminder, at);
+            draft.activity(at);
+        }
         What::Snapshot { .. } | What::Patch(_) => return apply_content(draft, input, at, person),
     }
     Ok(Applied::Applied)
@@ -200,7 +216,13 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
             (patch.stage.unwrap_or(draft.cart.stage), patch.applied_to(&draft.cart.content))
         }
         What::Snapshot { stage, content } => (*stage, (**content).clone()),
-        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => {
+        What::Signal(_)
+        | What::Reason { .. }
+        | What::Order(_)
+        | What::Dismiss
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => {
             return Ok(Applied::Applied);
         }
     };
@@ -245,6 +267,10 @@ fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
     let by_this = draft.cart.order.as_ref().is_some_and(|o| o.id == news.id);
     let is_converted = matches!(draft.cart.state, State::Converted { .. });
     let is_reverted = matches!(draft.cart.state, State::Reverted);
+    let clicked = news.recovery.as_ref().filter(|recovery| recovery.cart == draft.cart.id);
+    if let (Some(recovery), OrderStatus::Paid | OrderStatus::Pending) = (clicked, news.status) {
+        draft.click(ReminderRef::from(recovery), at);
+    }
     match news.status {
         OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at),
         OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),

@@ -17,6 +17,7 @@ use super::rules;
 use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};
 use super::time::Moment;
+use super::trail::{ReminderRef, Trail};
 
 pub struct Draft<'a> {
     pub cart: Cart,
@@ -55,6 +56,7 @@ impl<'a> Draft<'a> {
             expires_at: at,
             stage_since: at,
             heard: Heard::default(),
+            trail: Trail::default(),
         };
         let mut draft = Self::of(cart, now, program);
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -79,6 +81,22 @@ impl<'a> Draft<'a> {
             self.enter(State::Active { stalls_at: None });
             self.facts.push(Fact::Resumed);
             self.tell(EventKind::Resumed, at);
+        }
+    }
+
+    /// The link of a reminder was opened: counted once, and nothing else. True when it was news.
+    pub fn touch(&mut self, reminder: ReminderRef, at: Moment) -> bool {
+        let is_news = self.cart.trail.touch(reminder, at);
+        if is_news {
+            self.facts.push(Fact::Touched { reminder });
+        }
+        is_news
+    }
+
+    /// A person came back by the link of a reminder: counted once.
+    pub fn click(&mut self, reminder: ReminderRef, at: Moment) {
+        if self.cart.trail.click(reminder, at) {
+            self.facts.push(Fact::Clicked { reminder });
         }
     }
 

@@ -13,6 +13,7 @@ use super::order::OrderKind;
 use super::reason::{ReasonCode, ReasonSource};
 use super::send::OutcomeName;
 use super::time::{Day, Moment};
+use super::trail::ReminderRef;
 
 named! {
     /// What became of a reminder.
@@ -55,6 +56,14 @@ pub enum Fact {
         agreed: bool,
     },
     Resumed,
+    /// The link of a reminder was opened for the first time, perhaps by a machine.
+    Touched {
+        reminder: ReminderRef,
+    },
+    /// A person came back by the link of a reminder, for the first time.
+    Clicked {
+        reminder: ReminderRef,
+    },
     Reminder {
         step: StepName,
         result: ReminderResult,
@@ -115,13 +124,15 @@ pub struct Census {
 
 impl Fact {
     /// When it happened, where that can be long before it is noticed: a count belongs to the day of what it counts.
-    const fn happened_at(&self) -> Option<Moment> {
+    pub(super) const fn happened_at(&self) -> Option<Moment> {
         match self {
             Self::Abandoned { at, .. } | Self::ReasonFound { at, .. } | Self::CartConverted { at, .. } => Some(*at),
             Self::StateChanged { .. }
             | Self::StageEntered { .. }
             | Self::ReasonJudged { .. }
             | Self::Resumed
+            | Self::Touched { .. }
+            | Self::Clicked { .. }
             | Self::Reminder { .. }
             | Self::CartReverted
             | Self::OrderPaid { .. }
@@ -163,6 +174,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::ReasonFound { stage, code, source, .. } => vec![(format!("reasons/{stage}/{code}/{source}"), 1)],
         Fact::ReasonJudged { code, agreed } => vec![(format!("reason_agreement/{code}/{agreed}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
+        Fact::Touched { .. } => vec![("touches".to_owned(), 1)],
+        Fact::Clicked { .. } => vec![("clicks".to_owned(), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);

@@ -118,13 +118,9 @@ impl DeliveryId {
         let mut hash = digest(&[shop.as_str(), cart.as_str(), about, endpoint.as_str()]);
         let first_bit = if matches!(kind, EventKind::Reminder) { 0x80 } else { 0 };
         hash[0] = (hash[0] & 0x7f) | first_bit;
-        let mut text = String::with_capacity(36);
-        text.push_str("dlv_");
-        for byte in &hash[..16] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
-            text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
-        }
-        Self(Arc::from(text))
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Self::from_bytes(bytes)
     }
 
     /// Reads an id written by [`DeliveryId::as_str`].
@@ -133,6 +129,30 @@ impl DeliveryId {
         let hex = text.strip_prefix("dlv_")?;
         let well_formed = hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         well_formed.then(|| Self(Arc::from(text)))
+    }
+
+    /// The id that these bytes stand for.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let mut text = String::with_capacity(36);
+        text.push_str("dlv_");
+        for byte in bytes {
+            text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+            text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+        }
+        Self(Arc::from(text))
+    }
+
+    /// The bytes that stand for the id.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 16] {
+        let digits = self.0.as_bytes().get(4..).unwrap_or_default();
+        let value = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit.wrapping_sub(b'a') + 10 };
+        let mut bytes = [0; 16];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = (value(pair[0]) << 4) | value(pair[1]);
+        }
+        bytes
     }
 
     /// The id as text; never contains a `.`, which Standard Webhooks reserves.

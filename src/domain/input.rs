@@ -9,6 +9,7 @@ use super::patch::CartPatch;
 use super::reason::{ReasonCode, ReasonSource};
 use super::signal::Signal;
 use super::time::Moment;
+use super::trail::ReminderRef;
 
 /// Something that happened to a cart.
 #[derive(Clone, Debug)]
@@ -38,6 +39,10 @@ pub enum What {
     Order(Box<OrderNews>),
     Dismiss,
     Delete,
+    /// The link of a reminder was opened, perhaps by a machine.
+    Touch(ReminderRef),
+    /// A person came back by the link of a reminder.
+    Click(ReminderRef),
 }
 
 impl What {
@@ -52,6 +57,8 @@ impl What {
             Self::Order(_) => "order",
             Self::Dismiss => "dismiss",
             Self::Delete => "delete",
+            Self::Touch(_) => "touch",
+            Self::Click(_) => "click",
         }
     }
 }

@@ -11,6 +11,7 @@ use super::fact::Fact;
 use super::id::{CartId, OrderId, ProductId, ShopId};
 use super::money::{Currency, Minor};
 use super::names::named;
+use super::note::ReminderId;
 use super::person::{Covers, Person, PurchaseMark};
 use super::time::Moment;
 
@@ -54,6 +55,8 @@ pub struct OrderNews {
     /// Empty: the storefront did not say, so the order covers whatever was in the cart.
     pub items: Vec<OrderItem>,
     pub placed_at: Moment,
+    /// The reminder whose link brought the buyer back.
+    pub recovery: Option<ReminderId>,
 }
 
 impl OrderNews {
@@ -86,6 +89,8 @@ pub struct Order {
     /// Set when first paid.
     pub paid_as: Option<(OrderKind, Attribution)>,
     pub expires_at: Moment,
+    /// The reminder whose link brought the buyer back, once it was said.
+    pub recovery: Option<ReminderId>,
 }
 
 impl Order {
@@ -122,10 +127,12 @@ impl Order {
             carts: Vec::new(),
             paid_as: None,
             expires_at,
+            recovery: None,
         });
         let was = order.status;
         order.status = news.status;
         order.expires_at = expires_at;
+        order.recovery = order.recovery.or_else(|| news.recovery.clone());
         for (cart, _) in touched {
             if !order.carts.contains(cart) {
                 order.carts.push(cart.clone());

@@ -254,7 +254,7 @@ impl Dispatcher {
                 // Still due, so that it goes out at once when the endpoint is started again.
                 Vetted::Later(claim, delivery.due_at.min(now))
             }
-            Vetting::Proceed => match rendered(&delivery, cart.as_ref(), endpoint.thin) {
+            Vetting::Proceed => match self.rendered(&delivery, cart.as_ref(), endpoint.thin) {
                 None => Vetted::Ended(suppressed(claim, delivery, Why::Erased)),
                 Some(Err(_)) => Vetted::Ended(concluded(claim, delivery, Verdict::Dead(Why::PayloadTooLarge))),
                 Some(Ok(body)) => {
@@ -263,6 +263,12 @@ impl Dispatcher {
                 }
             },
         }
+    }
+
+    /// The body to send; `None` when there is nothing left to tell about.
+    fn rendered(&self, delivery: &Delivery, cart: Option<&Cart>, thin: bool) -> Option<Result<Vec<u8>, PayloadError>> {
+        let of_cart = |cart| payload::render(delivery, cart, thin, &self.engine.links_of(delivery, cart));
+        payload::notice(delivery).map(Ok).or_else(|| cart.map(of_cart))
     }
 
     /// Makes the POST of a delivery, or gives it back when it is too late to start it.
@@ -361,11 +367,6 @@ impl Dispatcher {
             Settled::Lost => Dispatched::Lost,
         })
     }
-}
-
-/// The body to send; `None` when there is nothing left to tell about.
-fn rendered(delivery: &Delivery, cart: Option<&Cart>, thin: bool) -> Option<Result<Vec<u8>, PayloadError>> {
-    payload::notice(delivery).map(Ok).or_else(|| cart.map(|cart| payload::render(delivery, cart, thin)))
 }
 
 fn log_attempt(delivery: &Delivery, outcome: &Outcome, verdict: Verdict) {

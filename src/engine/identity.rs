@@ -5,7 +5,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::{Identifier, IdentifierHash, ShopId, Shopper};
+use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, ShopId, Shopper};
 
 #[derive(Clone)]
 pub struct Identity {
@@ -20,6 +20,18 @@ impl Identity {
     /// The hash of every identifier of this shopper, within this shop.
     pub fn hashes(&self, shop: &ShopId, shopper: &Shopper) -> Vec<IdentifierHash> {
         Identifier::of(shopper).iter().map(|identifier| self.hash(shop, identifier)).collect()
+    }
+
+    /// The hash of the identifier that a message on this channel is sent to, else of any other.
+    pub fn address(&self, shop: &ShopId, shopper: &Shopper, channel: Channel) -> Option<IdentifierHash> {
+        let kind = match channel {
+            Channel::Email => IdentifierKind::Email,
+            Channel::Sms | Channel::WhatsApp => IdentifierKind::Phone,
+            Channel::Push => IdentifierKind::Customer,
+        };
+        let known = Identifier::of(shopper);
+        let identifier = known.iter().find(|identifier| identifier.kind == kind).or_else(|| known.first())?;
+        Some(self.hash(shop, identifier))
     }
 
     /// The hash of an identifier, within this shop.

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::{
     self, Cart, CartId, Decision, EventKey, Fact, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper, What,
 };
+use crate::links::{LinkSettings, Links};
 use crate::metrics::Metrics;
 use crate::store::{
     Answer, Answered, Commit, Committed, InFlight, Keep, Lane, OrderReceipt, Store, StoreError, StoreResult, Stored,
@@ -78,6 +79,7 @@ pub struct Engine {
     pub(super) metrics: Arc<Metrics>,
     pub(super) identity: Identity,
     policies: RwLock<Arc<Policies>>,
+    pub(super) links: RwLock<Arc<Links>>,
     /// Wakes the scheduler when a cart's wake comes before the one it waits for.
     pub(super) sooner: Notify,
     pub(super) waits_until: Mutex<Option<Moment>>,
@@ -89,6 +91,7 @@ impl Engine {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         let identity = Identity::new(store.identity_key());
+        let links = RwLock::new(Arc::new(Links::new(LinkSettings::default(), &store.identity_key())));
         let store: Arc<dyn Store> = Arc::new(Observed::new(store, Arc::clone(&metrics)));
         Self {
             store,
@@ -96,6 +99,7 @@ impl Engine {
             metrics,
             identity,
             policies: RwLock::default(),
+            links,
             sooner: Notify::new(),
             waits_until: Mutex::new(None),
             lanes: Mutex::default(),
@@ -121,6 +125,8 @@ impl Engine {
 
     /// Replaces every policy at once.
     pub fn set_policies(&self, policies: Policies) {
+        let links = Links::new(policies.links.clone(), &self.store.identity_key());
+        *self.links.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(links);
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
         // An endpoint that was switched on again has a backlog.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
@@ -336,7 +342,13 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
     match &input.what {
         What::Snapshot { content, .. } => Some(Cow::Borrowed(&content.shopper)),
         What::Patch(patch) => cart.map(|cart| Cow::Owned(patch.applied_to(&cart.content).shopper)),
-        What::Signal(_) | What::Reason { .. } | What::Order(_) | What::Dismiss | What::Delete => None,
+        What::Signal(_)
+        | What::Reason { .. }
+        | What::Order(_)
+        | What::Dismiss
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => None,
     }
 }
 

@@ -165,9 +165,6 @@ impl Engine {
         for id in &named {
             closed.extend(self.close(shop, id, news, |_| true).await?);
         }
-        if hashes.is_empty() {
-            return Ok(closed);
-        }
         let mark = news.mark();
         // What it covers and something else closed a moment ago: a reminder of it may have begun before that.
         let is_passed_over = AtomicBool::new(false);
@@ -180,7 +177,13 @@ impl Engine {
                 is_concerned
             })
         };
-        for id in self.store.carts_of(shop, hashes, self.clock.now()).await? {
+        let mut others = BTreeSet::new();
+        if !hashes.is_empty() {
+            others.extend(self.store.carts_of(shop, hashes, self.clock.now()).await?);
+        }
+        // The cart whose reminder brought the buyer back is theirs too, under whatever name they buy.
+        others.extend(news.recovery.iter().map(|recovery| recovery.cart.clone()));
+        for id in others {
             if !named.contains(&id) {
                 closed.extend(self.close(shop, &id, news, covered).await?);
                 if is_passed_over.swap(false, Ordering::Relaxed) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{EndpointName, Program, ShopId};
+use crate::links::LinkSettings;
 use crate::store::Lane;
 use crate::webhook::{Secret, Sender};
 
@@ -38,6 +39,7 @@ pub struct ShopPolicy {
 #[derive(Default)]
 pub struct Policies {
     pub shops: HashMap<ShopId, Arc<ShopPolicy>>,
+    pub links: LinkSettings,
 }
 
 impl Policies {

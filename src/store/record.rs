@@ -21,6 +21,7 @@ mod packing;
 mod signal;
 #[cfg(test)]
 mod tests;
+mod trail;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //!
 //! What the event was about comes from the delivery, the rest from the cart as it is now, so that an old truth is never
 //! sent. A body is always under 20 kB: what does not fit is left out whole, and the body says so.
-//! `thin` bodies hold nothing personal: no shopper, no free text, no link that carries a token.
+//! `thin` bodies hold nothing personal: no shopper, no free text, no link but the one to check.
 //!
 //! Never here: whether to send. The fields are described in `docs/webhooks.md`. Read next: `webhook/payload/form.rs`.
 
@@ -17,6 +17,7 @@ use self::form::{
     Data, Envelope, Experiment, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm,
 };
 use crate::domain::{Cart, Content, Delivery, EventKind, Moment, WebUrl};
+use crate::links::ReminderLinks;
 
 /// A body stays below this; Standard Webhooks asks for it.
 pub const BODY_BYTES_MAX: usize = 20_000;
@@ -30,11 +31,11 @@ pub enum PayloadError {
 }
 
 /// The body of this delivery: `{"type", "timestamp", "data"}`, below [`BODY_BYTES_MAX`]. The same arguments always give
-/// the same bytes.
+/// the same bytes. `links` are those of a reminder; no other event has any.
 ///
 /// # Errors
 /// When what cannot be left out is too large; the bounds of the API do not let it.
-pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, PayloadError> {
+pub fn render(delivery: &Delivery, cart: &Cart, thin: bool, links: &ReminderLinks) -> Result<Vec<u8>, PayloadError> {
     if delivery.event.kind == EventKind::EndpointTest {
         let data = TestForm { shop: delivery.shop.as_str(), endpoint: delivery.endpoint.as_str() };
         return fitting(&envelope(delivery, data)).ok_or(PayloadError::TooLarge);
@@ -44,6 +45,9 @@ pub fn render(delivery: &Delivery, cart: &Cart, thin: bool) -> Result<Vec<u8>, P
     }
     let mut data = about(delivery, cart);
     add_content(&mut data, delivery.event.kind, &cart.content, thin);
+    if delivery.is_reminder() {
+        add_links(&mut data, links, thin);
+    }
     if let Some(body) = fitting(&envelope(delivery, &data)) {
         return Ok(body);
     }
@@ -131,6 +135,17 @@ fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, content: &'a Content, t
     if of_stall {
         data.consent = Some(ConsentForm::newest_of_each(&content.consent));
         data.recovery_url = content.checkout_url.as_ref().map(WebUrl::as_str);
+    }
+}
+
+/// Which links a body bears. What leads to a cart, or acts for a person, is nothing for a thin one; the check says no more
+/// than go or stop.
+fn add_links<'a>(data: &mut Data<'a>, links: &'a ReminderLinks, thin: bool) {
+    data.check_url = links.check_url.as_deref();
+    if !thin {
+        data.recovery_url = links.recovery_url.as_deref();
+        data.recovery_url_expires_at = links.recovery_url_expires_at.map(Stamp);
+        data.unsubscribe_url = links.unsubscribe_url.as_deref();
     }
 }
 

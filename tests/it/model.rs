@@ -173,8 +173,7 @@ fn assert_same(one: &Decision, other: &Decision) {
 }
 
 fn ends_stay_ends(before: &Cart, happening: &Happening, decision: &Decision) {
-    let moves =
-        matches!(happening.input.what, What::Snapshot { .. } | What::Patch(_) | What::Signal(_) | What::Dismiss);
+    let moves = !matches!(happening.input.what, What::Reason { .. } | What::Order(_) | What::Delete);
     if moves && !before.state.is_open() {
         assert_eq!(decision.receipt.applied, Applied::Closed);
         assert_eq!(decision.cart.as_ref(), Some(before), "nothing of an ended cart moves");

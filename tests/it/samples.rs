@@ -11,7 +11,7 @@ use cartwake::domain::{
     Delivery, EndpointName, Event, EventKey, EventKind, Heard, IdentifierHash, Item, Minor, Moment, NextStep, Order,
     OrderBrief, OrderId, OrderKind, OrderStatus, Page, PaymentClass, PersonalText, ProductId, PurchaseMark, Reason,
     ReasonCode, ReasonSource, Receipt, ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State,
-    StepBrief, StepName, Totals, WebUrl,
+    StepBrief, StepName, Totals, Trail, WebUrl,
 };
 
 /// 2026-03-01T08:00:00Z: where the time of the samples begins.
@@ -124,6 +124,7 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         expires_at: wake_at.plus(secs(90 * 86_400)),
         stage_since: at(0),
         heard: Heard::default(),
+        trail: Trail::default(),
     }
 }
 
@@ -342,6 +343,7 @@ pub fn order(id: &str) -> Order {
         carts: vec![cart_id("c-1"), cart_id("c-2")],
         paid_as: Some((OrderKind::Repeat, Attribution::Recovered)),
         expires_at: at(180 * 86_400),
+        recovery: None,
     }
 }
 

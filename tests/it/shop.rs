@@ -45,7 +45,7 @@ pub struct Shop {
     pub clock: Arc<ManualClock>,
     pub receiver: Receiver,
     http: reqwest::Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Shop {
@@ -65,6 +65,17 @@ impl Shop {
         Self::open_on(&store_in(backend, &folder), Moment::from_millis(START), folder, more).await
     }
 
+    /// With links that lead to it.
+    pub async fn open_public(backend: Backend) -> Self {
+        let mut shop = Self::open(backend).await;
+        let public = [("LINKS__PUBLIC_URL", shop.app.api_url()), ("SHOP__TEST__CHECKOUT_HOSTS", "shop.example".into())];
+        let public = public.into_iter().map(|(name, value)| (format!("CARTWAKE__{name}"), value));
+        let file = shop.folder.path().join("cartwake.toml");
+        let config = config::load(Some(&file), public).unwrap_or_else(|problems| panic!("{problems}"));
+        shop.app.reload(config).expect("the links are taken over");
+        shop
+    }
+
     /// On the store behind this address.
     pub async fn open_behind(store: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
@@ -79,7 +90,7 @@ impl Shop {
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
-        Self { app, clock, receiver, http, _folder: folder }
+        Self { app, clock, receiver, http, folder }
     }
 
     pub fn now(&self) -> Moment {

@@ -5,6 +5,7 @@
 mod deliveries;
 mod delivery;
 mod lateness;
+mod links;
 mod lost_reply;
 mod neighbours;
 mod reminders;
@@ -23,6 +24,19 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
+    links:
+        the_link_in_a_reminder_leads_back_to_the_cart,
+        scanners_neither_count_as_people_nor_use_a_link_up,
+        a_person_who_comes_back_is_counted_once_and_gets_the_cart,
+        lines_that_are_gone_are_told_apart,
+        a_link_says_what_became_of_the_cart,
+        a_dismissed_cart_and_an_erased_one_are_not_gone_on_with,
+        a_link_ends_when_it_says,
+        a_forged_link_tells_nothing,
+        a_mailer_is_told_to_stop_when_the_shopper_has_bought,
+        a_mailer_is_told_to_stop_when_the_shopper_is_back_or_it_is_too_late,
+        an_order_by_a_link_is_a_click_and_settles_the_cart_it_came_from,
+        without_a_public_address_the_link_is_the_checkout_itself;
     reminders:
         a_stalled_cart_is_reminded_three_times_and_no_more,
         a_shopper_who_returns_is_not_reminded,

@@ -26,7 +26,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["webhook", "config", "engine", "admin", "replay"]),
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),
-    ("hmac", &["webhook", "engine"]),
+    ("hmac", &["webhook", "engine", "links"]),
     ("prometheus", &["metrics"]),
     ("clap", &["main"]),
     ("indicatif", &["demo", "replay"]),

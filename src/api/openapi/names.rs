@@ -8,9 +8,10 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::api::recoveries::OUTCOMES;
 use crate::domain::{
     Applied, Attribution, Channel, ConsentStatus, Currency, OrderStatus, Page, PaymentClass, ReasonCode, ReasonSource,
-    Stage, StateName,
+    Stage, StateName, Why,
 };
 
 fn one_of<T: ToString>(names: impl IntoIterator<Item = T>) -> RefOr<Schema> {
@@ -99,6 +100,14 @@ closed_set!(
 closed_set!(
     /// Why a write changed nothing.
     NotAppliedName, "NotApplied", [Applied::Stale, Applied::Closed]
+);
+closed_set!(
+    /// Why something is not sent, or not yet.
+    WhyName, "Why", Why::ALL
+);
+closed_set!(
+    /// What became of a recovery.
+    RecoveryOutcomeName, "RecoveryOutcome", OUTCOMES
 );
 closed_set!(
     /// Whether a reminder was on its way when the order came.

@@ -23,6 +23,7 @@ const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
 const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
 const KEY_PATTERN: &str = "^[!-~]{1,255}$";
 const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
+const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]{1,320}$";
 
 fn text(max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(max)).pattern(Some(TEXT_PATTERN))
@@ -94,6 +95,8 @@ impl Modify for Shared {
             for (kind, operation) in operations(item) {
                 if path == "/openapi.json" {
                     add_problems(operation, OPEN);
+                } else if path.contains("{token}") {
+                    add_link(operation, path);
                 } else {
                     add_problems(operation, if kind == Kind::Read { READ } else { WRITE });
                     add_parameters(operation, kind, path);
@@ -124,6 +127,10 @@ enum Kind {
 
 /// What a call without a key may answer beside what it is asked for.
 const OPEN: &[u16] = &[405, 500];
+/// What a page may answer that is none: its own errors are pages too.
+const PAGE: &[u16] = &[405, 500, 503];
+/// What a link for machines may answer.
+const LINK: &[u16] = &[404, 405, 500, 503];
 /// What any call may answer.
 const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
 /// What a call with a body or an idempotency key may answer.
@@ -145,6 +152,14 @@ fn add_problems(operation: &mut Operation, statuses: &[u16]) {
         let response = ResponseBuilder::new().description(lines.join(" ")).content(PROBLEM_JSON, content);
         operation.responses.responses.insert(status.to_string(), response.build().into());
     }
+}
+
+/// A link is open to who holds it: the token is the key.
+fn add_link(operation: &mut Operation, path: &str) {
+    add_problems(operation, if path.starts_with("/v1/") { LINK } else { PAGE });
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.retain(|parameter| !is_named(parameter, "token"));
+    parameters.push(parameter("token", ParameterIn::Path, TOKEN_PATTERN, "From the link in a reminder."));
 }
 
 fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {

@@ -71,6 +71,7 @@ fn left(stage: Stage, signals: &[(i64, SignalKind)]) -> Cart {
         expires_at: at(86_400),
         stage_since: at(LAST - 60),
         heard: Heard::default(),
+        trail: crate::domain::trail::Trail::default(),
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::{
     Content, Covers, Currency, EndpointName, Event, EventKind, Heard, PurchaseMark, Stage, StageSet, State, Tally,
-    TallyKey,
+    TallyKey, Trail,
 };
 use crate::store::Version;
 
@@ -64,6 +64,7 @@ fn cart(id: &str) -> Cart {
         expires_at: at(1_000),
         stage_since: at(0),
         heard: Heard::default(),
+        trail: Trail::default(),
     }
 }
 

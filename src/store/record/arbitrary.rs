@@ -2,11 +2,14 @@
 //!
 //! Read next: `record/tests.rs`.
 
+mod trail;
+
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use self::trail::trail;
 use crate::domain::*;
 use crate::store::{Answer, Answered, InFlight, OrderReceipt};
 
@@ -228,10 +231,11 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let who = (shop(), cart_id(), state(), stage(), any::<u8>());
     let what = (content(), signals(), vec(reason(), 0..4));
     let moments = proptest::array::uniform7(moment());
-    let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), heard());
+    let rest =
+        (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
-        let (revision, abandonments, last_abandonment, reminders, order, heard) = rest;
+        let (revision, abandonments, last_abandonment, reminders, order, (heard, trail)) = rest;
         Cart {
             shop,
             id,
@@ -254,6 +258,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             expires_at: at[5],
             stage_since: at[6],
             heard,
+            trail,
         }
     })
 }
@@ -307,8 +312,14 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
 pub fn order() -> impl Strategy<Value = Order> {
     let paid_as = of((select(OrderKind::ALL), attribution()));
     let money = (currency(), minor());
-    (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, moment()).prop_map(
-        |(shop, id, status, (currency, total), placed_at, carts, paid_as, expires_at)| Order {
+    let recovery = of((cart_id(), any::<u32>(), any::<u32>()).prop_map(|(cart, abandonment, step)| ReminderId {
+        cart,
+        abandonment,
+        step,
+    }));
+    let later = (moment(), recovery);
+    (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, later).prop_map(
+        |(shop, id, status, (currency, total), placed_at, carts, paid_as, (expires_at, recovery))| Order {
             shop,
             id,
             status,
@@ -318,6 +329,7 @@ pub fn order() -> impl Strategy<Value = Order> {
             carts,
             paid_as,
             expires_at,
+            recovery,
         },
     )
 }

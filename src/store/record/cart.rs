@@ -11,6 +11,7 @@ use super::content::ContentRecord;
 use super::delivery::{AbandonmentRecord, OrderBriefRecord, ReasonRecord};
 use super::heard::HeardRecord;
 use super::signal::SignalRecord;
+use super::trail::TrailRecord;
 use crate::domain::{
     Attribution, Cart, CartId, Moment, NextStep, ReminderMark, ShopId, Stage, StageSet, State, StateName, Why,
 };
@@ -42,6 +43,8 @@ pub struct CartRecord<'a> {
     stage_since: i64,
     #[serde(default, borrow)]
     heard: Option<HeardRecord<'a>>,
+    #[serde(default)]
+    trail: TrailRecord,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -123,6 +126,7 @@ impl<'a> CartRecord<'a> {
             expires_at: cart.expires_at.millis(),
             stage_since: cart.stage_since.millis(),
             heard: HeardRecord::of(&cart.heard),
+            trail: TrailRecord::of(&cart.trail, cart.created_at),
         }
     }
 
@@ -151,6 +155,7 @@ impl<'a> CartRecord<'a> {
             expires_at: Moment::from_millis(self.expires_at),
             stage_since: Moment::from_millis(self.stage_since),
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
+            trail: self.trail.into_trail(Moment::from_millis(self.created_at)),
         })
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::domain::{
     Applied, Attribution, Channel, ConsentStatus, EventKind, OrderKind, OrderStatus, OutcomeName, Page, PaymentClass,
-    ReasonCode, ReasonSource, Stage, StateName, Why,
+    ReasonCode, ReasonSource, ReminderResult, Stage, StateName, Why,
 };
 
 /// A member of a closed set, and the number that stands for it in records.
@@ -56,6 +56,7 @@ coded!(
     PaymentClass,
     ReasonCode,
     ReasonSource,
+    ReminderResult,
     Stage,
     StateName,
     Why,
@@ -89,6 +90,7 @@ mod tests {
             PaymentClass: "funds issuer_declined card_data authentication method_unsupported processing shopper_cancelled fraud_suspected",
             ReasonCode: "price_too_high price_comparison shipping_cost unexpected_total coupon_rejected delivery_time delivery_unavailable order_tracking product_info_unclear product_presentation limited_selection out_of_stock support_unavailable trust_security returns_policy payment_method_missing payment_declined payment_error technical_error account_required checkout_too_long just_browsing think_later other unknown",
             ReasonSource: "none inferred_soft inferred_hard agent reported",
+            ReminderResult: "decided delivered dead suppressed",
             Stage: "browse cart contact shipping payment",
             StateName: "active abandoned payment_pending converted reverted dismissed opted_out suppressed merged expired erased",
             Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable",

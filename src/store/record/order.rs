@@ -9,7 +9,7 @@ use super::code::{Coded, known};
 use super::content::minor;
 use crate::domain::{
     Attribution, CartId, Covers, Currency, Moment, Order, OrderId, OrderKind, OrderStatus, ProductId, PurchaseMark,
-    ShopId,
+    ReminderId, ShopId,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct OrderRecord<'a> {
     carts: Vec<Cow<'a, str>>,
     paid_as: Option<(u8, u8)>,
     expires_at: i64,
+    /// Cart, abandonment, step.
+    #[serde(default, borrow)]
+    recovery: Option<(Cow<'a, str>, u32, u32)>,
 }
 
 impl<'a> OrderRecord<'a> {
@@ -35,6 +38,10 @@ impl<'a> OrderRecord<'a> {
             carts: order.carts.iter().map(|cart| Cow::Borrowed(cart.as_str())).collect(),
             paid_as: order.paid_as.map(|(kind, attribution)| (kind.code(), attribution.code())),
             expires_at: order.expires_at.millis(),
+            recovery: order
+                .recovery
+                .as_ref()
+                .map(|reminder| (Cow::Borrowed(reminder.cart.as_str()), reminder.abandonment, reminder.step)),
         }
     }
 
@@ -51,6 +58,9 @@ impl<'a> OrderRecord<'a> {
                 Some((OrderKind::from_code(kind)?, Attribution::from_code(by)?))
             })?,
             expires_at: Moment::from_millis(self.expires_at),
+            recovery: known(self.recovery, |(cart, abandonment, step)| {
+                Some(ReminderId { cart: CartId::parse(&cart).ok()?, abandonment, step })
+            })?,
         })
     }
 }

@@ -179,6 +179,7 @@ fn documented_cart() -> Cart {
         expires_at: at,
         stage_since: at,
         heard: Heard::default(),
+        trail: Trail::default(),
     }
 }
 

@@ -82,6 +82,12 @@ pub(super) struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_url_expires_at: Option<Stamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsubscribe_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub send_not_after: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment>,

@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::{
     Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointBrief, EndpointName, Event, Heard, Item,
     Minor, Moment, OrderBrief, OrderId, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark,
-    ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Why, retry_ladder,
+    ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, Why, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -106,6 +106,7 @@ fn cart() -> Cart {
         expires_at: at("2027-02-20T06:00:00Z"),
         stage_since: born,
         heard: Heard::default(),
+        trail: Trail::default(),
     }
 }
 
@@ -154,7 +155,17 @@ fn delivery(kind: EventKind) -> Delivery {
 }
 
 fn body(kind: EventKind, cart: &Cart, thin: bool) -> String {
-    String::from_utf8(render(&delivery(kind), cart, thin).expect("it fits")).expect("JSON is UTF-8")
+    String::from_utf8(render(&delivery(kind), cart, thin, &links()).expect("it fits")).expect("JSON is UTF-8")
+}
+
+fn links() -> ReminderLinks {
+    let url = |path: &str| Some(format!("https://cart.shop.example{path}"));
+    ReminderLinks {
+        recovery_url: url("/r/AVq3xQ"),
+        recovery_url_expires_at: Some(at("2026-12-23T06:30:00Z")),
+        unsubscribe_url: url("/u/AVq3xg"),
+        check_url: url("/v1/check/AVq3xw"),
+    }
 }
 
 fn value(body: &str) -> Value {
@@ -177,7 +188,9 @@ fn a_reminder_says_everything_in_a_fixed_order() {
         r#""image_url":"https://shop.example/p/42.jpg","in_stock":true}],"#,
         r#""totals":{"subtotal_minor":3998,"discount_minor":0,"shipping_minor":490,"tax_minor":716,"#,
         r#""total_minor":4488,"tax_included":true},"currency":"EUR","locale":"de-DE","time_zone":"Europe/Berlin","#,
-        r#""recovery_url":"https://shop.example/checkout/8fK2","send_not_after":"2026-11-23T18:30:00Z","#,
+        r#""recovery_url":"https://cart.shop.example/r/AVq3xQ","recovery_url_expires_at":"2026-12-23T06:30:00Z","#,
+        r#""unsubscribe_url":"https://cart.shop.example/u/AVq3xg","check_url":"https://cart.shop.example/v1/check/AVq3xw","#,
+        r#""send_not_after":"2026-11-23T18:30:00Z","#,
         r#""experiment":{"holdout":false},"#,
         r#""previous_reminders":[{"abandonment":1,"step":1,"decided_at":"2026-11-22T10:30:00.05Z"}],"#,
         r#""attributes":{"utm_source":"newsletter"}}}"#,
@@ -194,14 +207,17 @@ fn a_thin_reminder_names_nobody() {
         r#""reason":{"code":"shipping_cost","source":"inferred_hard","confidence":80,"response":"free_shipping_hint"},"#,
         r#""items":[{"product_id":"p-42","quantity":2,"unit_price_minor":1999,"in_stock":true}],"#,
         r#""totals":{"subtotal_minor":3998,"discount_minor":0,"shipping_minor":490,"tax_minor":716,"#,
-        r#""total_minor":4488,"tax_included":true},"currency":"EUR","send_not_after":"2026-11-23T18:30:00Z","#,
+        r#""total_minor":4488,"tax_included":true},"currency":"EUR","#,
+        r#""check_url":"https://cart.shop.example/v1/check/AVq3xw","send_not_after":"2026-11-23T18:30:00Z","#,
         r#""experiment":{"holdout":false},"#,
         r#""previous_reminders":[{"abandonment":1,"step":1,"decided_at":"2026-11-22T10:30:00.05Z"}]}}"#,
     );
     assert_eq!(body(EventKind::Reminder, &cart(), true), expected);
     for kind in EventKind::ALL {
         let body = body(*kind, &cart(), true);
-        for personal in ["ada@", "4930", "1815", "Ada", "T-shirt", "https", "newsletter", "Berlin", "checkbox"] {
+        for personal in
+            ["ada@", "4930", "1815", "Ada", "T-shirt", "/r/", "/u/", "checkout/", "newsletter", "Berlin", "checkbox"]
+        {
             assert!(!body.contains(personal), "{kind} tells {personal}");
         }
     }
@@ -253,7 +269,7 @@ fn a_reason_that_is_not_known_is_said_to_be_unknown() {
     let mut delivery = delivery(EventKind::Reminder);
     let reason = Reason::unknown(at("2026-11-22T06:30:00Z"));
     delivery.event.abandonment = Some(Abandonment { reason, ..abandonment() });
-    let body = render(&delivery, &cart(), false).expect("it fits");
+    let body = render(&delivery, &cart(), false, &links()).expect("it fits");
     let expected =
         serde_json::json!({"code": "unknown", "source": "none", "confidence": 0, "response": "plain_reminder"});
     assert_eq!(serde_json::from_slice::<Value>(&body).expect("JSON")["data"]["reason"], expected);
@@ -295,8 +311,8 @@ fn a_body_stays_below_its_bound_and_says_what_it_left_out() {
 
 #[test]
 fn what_cannot_be_left_out_and_does_not_fit_is_an_error() {
-    let mut cart = cart();
-    cart.content.checkout_url = Some(WebUrl::new(&"x".repeat(BODY_BYTES_MAX)));
-    assert_eq!(render(&delivery(EventKind::Reminder), &cart, false), Err(PayloadError::TooLarge));
-    assert!(render(&delivery(EventKind::Reminder), &cart, true).is_ok());
+    let links = ReminderLinks { recovery_url: Some("x".repeat(BODY_BYTES_MAX)), ..links() };
+    let (delivery, cart) = (delivery(EventKind::Reminder), cart());
+    assert_eq!(render(&delivery, &cart, false, &links), Err(PayloadError::TooLarge));
+    assert!(render(&delivery, &cart, true, &links).is_ok());
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cartwake::domain::{
     CartPatch, Content, EventSet, Field, Input, Minor, Moment, OrderNews, OrderStatus, PaymentClass, Person, Program,
-    PurchaseMark, ReasonCode, ReasonSource, Shopper, Signal, SignalKind, Stage, Subscription, What,
+    PurchaseMark, ReasonCode, ReasonSource, ReminderRef, Shopper, Signal, SignalKind, Stage, Subscription, What,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ impl fmt::Debug for Life {
                 What::Order(news) => write!(f, "order {} {}", news.id, news.status)?,
                 What::Signal(signal) => write!(f, "{}", signal.kind.name())?,
                 What::Reason { code, source } => write!(f, "{source} {code}")?,
-                What::Dismiss | What::Delete => write!(f, "{}", input.what.kind())?,
+                What::Dismiss | What::Delete | What::Touch(_) | What::Click(_) => write!(f, "{}", input.what.kind())?,
             }
         }
         write!(f, "\n  {} the end; the person has {:?}\n", self.ends_at, self.person.marks)
@@ -142,6 +142,8 @@ fn what() -> impl Strategy<Value = What> {
         1 => reason(),
         3 => order().prop_map(|news| What::Order(Box::new(news))),
         1 => Just(What::Dismiss),
+        1 => reminder().prop_map(What::Touch),
+        1 => reminder().prop_map(What::Click),
     ]
 }
 
@@ -150,8 +152,18 @@ fn dated(what: What, at: Moment) -> What {
     match what {
         What::Signal(signal) => What::Signal(Signal { at, ..signal }),
         What::Order(news) => What::Order(Box::new(OrderNews { placed_at: at, ..*news })),
-        What::Snapshot { .. } | What::Patch(_) | What::Reason { .. } | What::Dismiss | What::Delete => what,
+        What::Snapshot { .. }
+        | What::Patch(_)
+        | What::Reason { .. }
+        | What::Dismiss
+        | What::Delete
+        | What::Touch(_)
+        | What::Click(_) => what,
     }
+}
+
+fn reminder() -> impl Strategy<Value = ReminderRef> {
+    (1..3_u32, 0..3_u32).prop_map(|(abandonment, step)| ReminderRef { abandonment, step })
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -218,5 +230,6 @@ fn order() -> impl Strategy<Value = OrderNews> {
         total: Minor::new(4488).expect("in range"),
         items: Vec::new(),
         placed_at: at(0),
+        recovery: None,
     })
 }

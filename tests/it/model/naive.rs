@@ -44,7 +44,13 @@ impl<'a> Known<'a> {
         let begins = match what {
             What::Snapshot { .. } => true,
             What::Order(news) => matches!(news.status, OrderStatus::Paid | OrderStatus::Pending),
-            What::Patch(_) | What::Signal(_) | What::Reason { .. } | What::Dismiss | What::Delete => false,
+            What::Patch(_)
+            | What::Signal(_)
+            | What::Reason { .. }
+            | What::Dismiss
+            | What::Delete
+            | What::Touch(_)
+            | What::Click(_) => false,
         };
         let mut known = Self {
             program,
@@ -95,7 +101,8 @@ impl<'a> Known<'a> {
                 self.is_active(now);
             }
             What::Signal(signal) if signal.kind.is_activity() => self.is_active(now),
-            What::Signal(_) | What::Reason { .. } => {}
+            What::Click(_) => self.is_active(now),
+            What::Signal(_) | What::Reason { .. } | What::Touch(_) => {}
             What::Dismiss => self.state = StateName::Dismissed,
         }
         if self.is_test && self.is_open() {

@@ -65,7 +65,7 @@ impl Shop {
             names.iter().map(|name| Subscription { endpoint: endpoint(name), events: wants(name) }).collect();
         let endpoints =
             names.iter().map(|name| Arc::new(self.endpoint(name, version == 4 && *name == "mail"))).collect();
-        Policies { shops: [(shop(), Arc::new(ShopPolicy { program, endpoints }))].into() }
+        Policies { shops: [(shop(), Arc::new(ShopPolicy { program, endpoints }))].into(), ..Policies::default() }
     }
 
     fn endpoint(&self, name: &str, disabled: bool) -> EndpointPolicy {

@@ -215,6 +215,7 @@ impl Storefront {
             currency: eur(),
             total: Minor::new(4_488).expect("in range"),
             placed_at: self.happened(now),
+            recovery: None,
         };
         self.orders.push(news.clone());
         Message::Order(news)
@@ -242,6 +243,7 @@ pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
             total: Minor::new(4_488).expect("in range"),
             items: Vec::new(),
             placed_at: world.now(),
+            recovery: None,
         };
         let wait = *dice.pick(&[0, 5, 20, 50, 2_500]);
         if dice.chance(600) {

@@ -21,7 +21,8 @@ pub async fn a_stalled_cart_is_reminded_three_times_and_no_more(on: Backend) {
     assert_eq!(data["step"]["name"], "first");
     assert_eq!(data["shopper"]["email"], "joe@example.com");
     assert_eq!(data["totals"]["total_minor"], 4988);
-    assert_eq!(data["recovery_url"], "https://shop.example/checkout/1");
+    let recovery_url = data["recovery_url"].as_str().unwrap_or_default();
+    assert!(recovery_url.starts_with("https://shop.example/checkout/1?cw_ref="), "{recovery_url}");
     shop.advance(400 * HOUR).await;
     let steps: Vec<_> =
         shop.receiver.of_kind("cart.reminder").iter().map(|r| r.json()["data"]["step"]["name"].clone()).collect();
