@@ -231,7 +231,8 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let who = (shop(), cart_id(), state(), stage(), any::<u8>());
     let what = (content(), signals(), vec(reason(), 0..4));
     let moments = proptest::array::uniform8(moment());
-    let rest = (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
+    let rest =
+        (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
         let (revision, abandonments, last_abandonment, reminders, order, (heard, trail)) = rest;

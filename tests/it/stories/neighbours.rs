@@ -31,7 +31,7 @@ pub async fn an_endpoint_that_hangs_holds_nobody_else_up(on: Backend) {
         shop.puts(&format!("c-{n}"), cart_of(&format!("{n}@example.com"))).await;
     }
     shop.clock.advance(31 * MINUTE);
-    shop.app.start_loops();
+    shop.app.start_loops().expect("threads can be had");
     arrived(&shop.receiver, CARTS).await;
     arrived(&hanging, 1).await;
     assert_eq!(shop.tally("attempts/hanging/timed_out").await, 0, "nobody waited for the hanging one to end");

@@ -204,7 +204,12 @@ impl Ledger {
             What::Signal(signal) => format!("{}@{}", signal.kind.name(), at.millis()),
             What::Dismiss => "state dismissed".to_owned(),
             What::Delete => "state erased".to_owned(),
-            What::Reason(_) | What::SurveyShown | What::Cancel(_) | What::Order(_) | What::Touch(_) | What::Click(_) => return,
+            What::Reason(_)
+            | What::SurveyShown
+            | What::Cancel(_)
+            | What::Order(_)
+            | What::Touch(_)
+            | What::Click(_) => return,
         };
         if !self.marks_seen.get(id).is_some_and(|seen| seen.contains(&mark)) {
             self.broke("what was acknowledged is stored", &format_args!("{mark} of {id} is nowhere"));
