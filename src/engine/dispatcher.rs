@@ -7,13 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
 use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
-use crate::store::{Asked, BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreError, StoreResult};
+use crate::store::{Asked, BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreResult};
 use crate::webhook::payload::PayloadError;
 use crate::webhook::{Message, payload};
 
@@ -86,7 +86,6 @@ enum Vetted {
     Ended(Box<Conclusion>),
     /// To be looked at again then.
     Later(Claim, Moment),
-    Failed(StoreError),
 }
 
 /// A verdict on its way into the store.
@@ -199,29 +198,23 @@ impl Dispatcher {
             match begun {
                 Ok(Some(begun)) => ours.push(begun),
                 Ok(None) => looked.push(Ok(Looked::Done(Dispatched::Lost))),
-                Err(StoreError::Corrupt { what }) => {
-                    error!(delivery.id = %claim.delivery, what, "a stored record cannot be read; moved to the dead");
-                    looked.push(self.bury(claim, now, span).await.map(Looked::Done));
-                }
-                Err(StoreError::Newer { what }) => {
-                    warn!(delivery.id = %claim.delivery, what, "a record of a newer version; left to a process of that version");
-                    looked.push(self.set_aside(claim, now, span).await.map(Looked::Done));
-                }
-                Err(error) => looked.push(Err(error)),
+                Err(error) => looked.push(self.unread(claim, error, now, span).await),
             }
         }
         let persons = self.persons(&ours, now).await;
         let mut ended = Vec::new();
         for (begun, person) in ours.into_iter().zip(persons) {
-            let vetted = match person {
-                Ok(person) => self.vet(begun, endpoint, &person, now),
-                Err(error) => Vetted::Failed(error),
+            let person = match person {
+                Ok(person) => person,
+                Err(error) => {
+                    looked.push(self.unread(&begun.claim, error, now, span).await);
+                    continue;
+                }
             };
-            match vetted {
+            match self.vet(begun, endpoint, &person, now) {
                 Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
                 Vetted::Later(claim, until) => looked.push(self.release(&claim, until).await.map(Looked::Done)),
-                Vetted::Failed(error) => looked.push(Err(error)),
             }
         }
         looked.extend(self.settle(ended).await.into_iter().map(|settled| settled.map(Looked::Done)));

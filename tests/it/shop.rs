@@ -44,6 +44,8 @@ pub struct Shop {
     pub app: App,
     pub clock: Arc<ManualClock>,
     pub receiver: Receiver,
+    /// Where its store is, as the configuration says it.
+    pub store: String,
     http: reqwest::Client,
     folder: TempDir,
 }
@@ -90,7 +92,7 @@ impl Shop {
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
-        Self { app, clock, receiver, http, folder }
+        Self { app, clock, receiver, store: store.to_owned(), http, folder }
     }
 
     pub fn now(&self) -> Moment {

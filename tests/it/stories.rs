@@ -2,6 +2,7 @@
 //!
 //! Each ends in what was sent and what was not. The clock is set by hand.
 
+mod damage;
 mod deliveries;
 mod delivery;
 mod lateness;
@@ -78,6 +79,11 @@ on_every_store! {
         a_replay_sends_what_died_since,
         a_test_event_is_sent_to_a_paused_endpoint,
         the_deliveries_of_a_cart_are_listed_whatever_became_of_them;
+    damage:
+        a_damaged_cart_is_set_aside_and_the_others_are_looked_after,
+        a_damaged_delivery_is_buried_and_the_others_are_sent,
+        a_damaged_note_about_a_person_stops_that_reminder_and_no_other,
+        a_damaged_order_is_refused_news_and_the_others_are_not;
     neighbours:
         an_endpoint_that_hangs_holds_nobody_else_up;
     lateness:

@@ -84,7 +84,7 @@ class Sentinels(Group):
         config = folder / "sentinel.conf"
         config.write_text(f"{listen}bind 127.0.0.1\ndir {folder}\nsentinel monitor cw 127.0.0.1 {self.known_port} 2\n"
                           f"sentinel down-after-milliseconds cw {DOWN_MS}\nsentinel failover-timeout cw 5000\n")
-        return port, start(["redis-sentinel", config], open(folder / "log", "ab"))
+        return port, start(["redis-server", config, "--sentinel"], open(folder / "log", "ab"))
 
     def ask(self, port):
         tls = self.tls.client if self.tls else ()

@@ -11,8 +11,8 @@ GUARDS = [
      "if let Some(mark) = person.purchase_settling(cart) {",
      "if let Some(mark) = person.purchase_settling(cart).filter(|_| !OUT) {"),
     ("marks are read after begin", "src/engine/dispatcher.rs",
-     "if asked.iter().all(|(_, hashes)| hashes.is_empty()) {",
-     "if OUT || asked.iter().all(|(_, hashes)| hashes.is_empty()) {"),
+     "let persons = self.persons(&ours, now).await;",
+     "let persons = if OUT { ours.iter().map(|_| Ok(Person::nobody())).collect() } else { self.persons(&ours, now).await };"),
     ("a purchase is marked before carts are looked at", "src/engine/orders.rs",
      "self.remember(shop, &news, &hashes, policy.program.retention.converted).await?;",
      "if !OUT { self.remember(shop, &news, &hashes, policy.program.retention.converted).await?; }"),
@@ -35,12 +35,12 @@ GUARDS = [
     ("identifiers are enrolled with the cart", "src/engine/inbox.rs",
      "if !new.is_empty() {", "if !OUT && !new.is_empty() {"),
     ("a paid mark stays (embedded)", "src/store/embedded/people.rs",
-     "if !self.is_paid(db, hash, order)? {", "if OUT || !self.is_paid(db, hash, order)? {"),
-    ("a paid mark stays (redis)", LUA + "unmark.lua", "if mark and string.find(mark, '^%-?%d+%?') then", "if mark then"),
+     "is_some_and(|(known, _)| known.is_removable())", "is_some_and(|(known, _)| OUT || known.is_removable())"),
+    ("a paid mark stays (redis)", LUA + "unnote.lua", "if note and not string.find(note, '^%-?%d+ ') then", "if note then"),
     ("a paid mark is not replaced (embedded)", "src/store/embedded/people.rs",
-     "if !mark.paid && self.is_paid(db, hash, &mark.order)? {", "if !OUT && !mark.paid && self.is_paid(db, hash, &mark.order)? {"),
-    ("a paid mark is not replaced (redis)", LUA + "mark.lua",
-     "if known and not string.find(known, unpaid) and string.find(ARGV[2], unpaid) then return 1 end", ""),
+     "ends_at > now && !note.replaces(&known)", "!OUT && ends_at > now && !note.replaces(&known)"),
+    ("a paid mark is not replaced (redis)", LUA + "note.lua",
+     "if not (known and stays(known, ARGV[2])) then", "if true then"),
     # What is right to send.
     ("nothing is sent after its last moment", "src/domain/send.rs",
      "    if now > delivery.send_not_after {\n        return Vetting", "    if !OUT && now > delivery.send_not_after {\n        return Vetting"),
@@ -63,7 +63,6 @@ GUARDS = [
      "if outcome == OutcomeName::Gone {", "if !OUT && outcome == OutcomeName::Gone {"),
     ("the breaker holds sends back", "src/domain/breaker.rs",
      "Some(open) if now < open.probe_at => 0,", "Some(open) if !OUT && now < open.probe_at => 0,"),
-    ("what was delivered is not revived twice (redis)", LUA + "revive.lua", "REVIVE", None),
     # Once.
     ("a repeat gets the first answer", "src/engine/inbox.rs",
      "if let (Some(answered), Some(once)) = (loaded.answered, once) {", "if let (Some(answered), Some(once)) = (loaded.answered.filter(|_| !OUT), once) {"),
@@ -106,4 +105,3 @@ GUARDS = [
     ("a send without an end is kept in mind (redis)", LUA + "begin.lua", "if lost then", "if false then"),
     ("an end that nobody answered is kept (redis)", LUA + "settle.lua", "elseif ARGV[9] ~= '' then", "elseif false then"),
 ]
-GUARDS = [guard for guard in GUARDS if guard[3] is not None]
