@@ -123,6 +123,11 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/deliveries/{id}", "GET").route(get().to(deliveries::get)))
         .service(at("/v1/deliveries/{id}/retry", "POST").route(post().to(deliveries::retry)))
         .service(at("/v1/clock", "POST").route(post().to(clock::post)))
+        .service(
+            at("/openapi.json", "GET, HEAD")
+                .route(get().to(openapi::get_operations))
+                .route(head().to(openapi::get_operations)),
+        )
         .default_service(to(observe::not_found));
 }
 

@@ -6,6 +6,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access::{Access, Entry, ShopAccess};
 use super::auth::{authenticate, shop_of};
@@ -25,7 +26,7 @@ const LIMIT_MAX: usize = 100;
 const LIMIT_DEFAULT: usize = 20;
 const KNOWN: &[&str] = &["status", "endpoint", "shop", "cart_id", "cursor", "limit"];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Deliveries<'a> {
     deliveries: Vec<DeliveryView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +93,13 @@ impl Wanted {
 }
 
 /// A page of deliveries: what waits or what is dead, endpoint by endpoint; of a cart, whatever became of it.
+#[utoipa::path(get, path = "/v1/deliveries", tag = "deliveries",
+    params(("shop" = Option<String>, Query, description = "For a key of the whole server with several shops."),
+        ("status" = Option<String>, Query, description = "`pending` or `dead`; with a cart also `delivered` and `suppressed`."),
+        ("endpoint" = Option<String>, Query, description = "Of this endpoint alone."),
+        ("cart_id" = Option<String>, Query, description = "Of this cart alone."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = Deliveries, description = "A page.")))]
 pub async fn list(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
     let access = state.access();
@@ -140,22 +148,29 @@ async fn page(store: &dyn crate::store::Store, shop: &ShopAccess, wanted: &Wante
 }
 
 /// Everything about one delivery.
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries",
+    params(("id" = String, Path, pattern = "^dlv_[0-9a-f]{32}$")),
+    responses((status = 200, body = DeliveryView, description = "With its attempts.")))]
 pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let letter = letter(&req).await?;
     Ok(private(json(StatusCode::OK, &DeliveryView::of(&letter, Full::Yes))?))
 }
 
 /// The answer to a retry.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RetryView<'a> {
     /// False when it stays as it is; `reason` says why.
     retried: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     reason: Option<&'static str>,
     delivery: DeliveryView<'a>,
 }
 
 /// Makes a delivery due again now, under the same `webhook-id` and with a fresh ladder of retries.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/retry", tag = "deliveries",
+    params(("id" = String, Path, pattern = "^dlv_[0-9a-f]{32}$")),
+    responses((status = 200, body = RetryView, description = "Due again, or why not.")))]
 pub async fn retry(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
     let mut letter = letter(&req).await?;

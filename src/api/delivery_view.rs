@@ -3,6 +3,7 @@
 //! Nothing of the cart's content and nothing that signs is here. Read next: `api/deliveries.rs`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::receipt::{moment, moment_or_null};
 use crate::domain::{Attempt, CartId, Moment, Reply, Why};
@@ -16,25 +17,35 @@ pub enum Full {
     No,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DeliveryView<'a> {
+    #[schema(value_type = String)]
     id: &'a str,
+    #[schema(value_type = Option<String>)]
     shop: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
     endpoint: Option<&'a str>,
+    #[schema(value_type = Option<String>)]
     cart_id: Option<&'a str>,
     /// `pending`, `delivered`, `dead` or `suppressed`.
+    #[schema(value_type = String)]
     status: &'static str,
+    #[schema(value_type = Option<String>)]
     why: Option<&'static str>,
     /// There is a record and it cannot be read; what follows is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unreadable: bool,
     #[serde(rename = "type")]
+    #[schema(value_type = Option<String>)]
     kind: Option<&'static str>,
     #[serde(serialize_with = "moment_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Moment>,
     #[serde(serialize_with = "moment_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Moment>,
     #[serde(serialize_with = "moment_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     send_not_after: Option<Moment>,
     /// Since it was queued, or retried by hand.
     attempt_count: Option<u32>,
@@ -42,10 +53,12 @@ pub struct DeliveryView<'a> {
     attempts: Option<Vec<AttemptView<'a>>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AttemptView<'a> {
     #[serde(serialize_with = "moment")]
+    #[schema(value_type = String, format = DateTime)]
     at: Moment,
+    #[schema(value_type = String)]
     outcome: &'static str,
     status: Option<u16>,
     duration_ms: u32,
@@ -53,21 +66,25 @@ struct AttemptView<'a> {
     response: Option<ResponseView<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RequestView<'a> {
     #[serde(rename = "webhook-id")]
+    #[schema(value_type = String)]
     id: &'a str,
     #[serde(rename = "webhook-timestamp")]
     timestamp: i64,
 }
 
 /// The first of what a receiver answered.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct ResponseView<'a> {
     #[serde(rename = "content-type", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     content_type: Option<&'a str>,
     #[serde(rename = "retry-after", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     retry_after: Option<&'a str>,
+    #[schema(value_type = String)]
     first_bytes: &'a str,
 }
 

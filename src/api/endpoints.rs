@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access::{Access, Entry, ShopAccess, Switched};
 use super::auth::authenticate;
@@ -23,14 +24,19 @@ use crate::engine::Replayed;
 use crate::store::{Lane, Pause};
 
 /// How an endpoint stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct EndpointView<'a> {
+    #[schema(value_type = String)]
     shop: &'a str,
+    #[schema(value_type = String)]
     name: &'a str,
     /// `active`, `paused`, or `disabled` by the configuration.
+    #[schema(value_type = String)]
     status: &'static str,
+    #[schema(value_type = Option<String>)]
     why: Option<&'static str>,
     #[serde(serialize_with = "moment_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     since: Option<Moment>,
     /// Deliveries that wait or are being sent.
     pending: u64,
@@ -38,12 +44,14 @@ struct EndpointView<'a> {
     dead: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Endpoints<'a> {
     endpoints: Vec<EndpointView<'a>>,
 }
 
 /// Every endpoint that the key may see.
+#[utoipa::path(get, path = "/v1/endpoints", tag = "endpoints",
+    responses((status = 200, body = Endpoints, description = "How each stands.")))]
 pub async fn list(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
     let access = state.access();
@@ -88,6 +96,9 @@ fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a
 /// Stops an endpoint: what is due for it waits until it is stale.
 ///
 /// `POST /v1/endpoints/{shop}/{name}/pause`, without a body. 204 also when it was stopped before.
+#[utoipa::path(post, path = "/v1/endpoints/{shop}/{name}/pause", tag = "endpoints",
+    params(("shop" = String, Path, description = "The shop's id."), ("name" = String, Path, description = "The endpoint's name.")),
+    responses((status = 204, description = "It is stopped, or was.")))]
 pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
     state.engine.store().pause(&Pause { lane, why: Why::EndpointPaused, since: state.engine.now() }).await?;
@@ -97,6 +108,9 @@ pub async fn pause(req: HttpRequest) -> Result<HttpResponse, Problem> {
 /// Starts an endpoint again, whatever stopped it.
 ///
 /// `POST /v1/endpoints/{shop}/{name}/resume`, without a body. 204 also when it was not stopped.
+#[utoipa::path(post, path = "/v1/endpoints/{shop}/{name}/resume", tag = "endpoints",
+    params(("shop" = String, Path, description = "The shop's id."), ("name" = String, Path, description = "The endpoint's name.")),
+    responses((status = 204, description = "It is sent to, or was.")))]
 pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
     state.engine.resume(&lane).await?;
@@ -104,7 +118,7 @@ pub async fn resume(req: HttpRequest) -> Result<HttpResponse, Problem> {
 }
 
 /// What became of a replay.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ReplayView {
     /// Due again.
     replayed: usize,
@@ -118,6 +132,11 @@ struct ReplayView {
 /// Makes every dead delivery that was last tried since a moment due again.
 ///
 /// `POST /v1/endpoints/{shop}/{name}/replay?since=`, without a body.
+#[utoipa::path(post, path = "/v1/endpoints/{shop}/{name}/replay", tag = "endpoints",
+    params(("shop" = String, Path, description = "The shop's id."), ("name" = String, Path, description = "The endpoint's name."),
+        ("since" = String, Query, description = "A time as in RFC 3339."), ("status" = Option<String>, Query, description = "`dead`."),
+        ("cursor" = Option<String>, Query, description = "Where an earlier replay left off.")),
+    responses((status = 200, body = ReplayView, description = "What is due again.")))]
 pub async fn replay(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, (lane, query)) = (state(&req)?, lane(&req, &["since", "status", "cursor"])?);
     let mut faults = Faults::none();
@@ -135,10 +154,12 @@ pub async fn replay(req: HttpRequest) -> Result<HttpResponse, Problem> {
 }
 
 /// What became of a test event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TestView<'a> {
+    #[schema(value_type = String)]
     outcome: &'static str,
     status: Option<u16>,
+    #[schema(value_type = u64)]
     duration_ms: u128,
     response: Option<ResponseView<'a>>,
 }
@@ -146,6 +167,9 @@ struct TestView<'a> {
 /// Sends an `endpoint.test` event now, also to a paused endpoint, and says what came of it.
 ///
 /// `POST /v1/endpoints/{shop}/{name}/test`, without a body.
+#[utoipa::path(post, path = "/v1/endpoints/{shop}/{name}/test", tag = "endpoints",
+    params(("shop" = String, Path, description = "The shop's id."), ("name" = String, Path, description = "The endpoint's name.")),
+    responses((status = 200, body = TestView, description = "What came of it.")))]
 pub async fn test(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let (state, (lane, _)) = (state(&req)?, lane(&req, &[])?);
     let gone = || Problem::new(Kind::NoSuchEndpoint, "The endpoint is no longer configured.");

@@ -71,8 +71,7 @@ fn method_name(method: &Method) -> &'static str {
 /// # Errors
 /// Always.
 pub async fn not_found() -> Result<HttpResponse, Problem> {
-    let detail =
-        "No such path. /openapi.json on the API's port lists the paths of the cart API, not those of operations.";
+    let detail = "No such path. /openapi.json lists the paths of this port.";
     Err(Problem::new(Kind::NotFound, detail))
 }
 

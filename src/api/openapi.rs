@@ -1,9 +1,10 @@
 //! The OpenAPI document, made from the code: bodies and calls describe themselves, and what all calls share is added here.
 //!
 //! A fuzzer holds the server to it, so every status that a call can answer is listed. Closed sets come from the domain's
-//! own lists. Read next: `api.rs` for the routes.
+//! own lists. Operations have a document of their own. Read next: `api.rs` for the routes.
 
 mod names;
+mod operations;
 mod shared;
 
 use std::sync::OnceLock;
@@ -17,6 +18,7 @@ pub use self::names::{
     PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName, ReportingSourceName, SourceName,
     StageName, StateNameSchema, WhyName,
 };
+pub use self::operations::get as get_operations;
 use self::shared::Shared;
 pub use self::shared::{Attributes, CartPatchBody, Coupon};
 use super::problem::Problem;

@@ -5,6 +5,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::call::state;
 use super::problem::Problem;
@@ -14,17 +15,22 @@ use crate::clock::{Clock, SystemClock};
 /// The media type that Prometheus reads.
 const METRICS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Alive {
+    #[schema(value_type = String)]
     status: &'static str,
 }
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Alive, description = "It answers.")))]
 pub async fn healthz() -> Result<HttpResponse, Problem> {
     json(StatusCode::OK, &Alive { status: "ok" })
 }
 
 /// The process can do its work, or what is in the way.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses((status = 200, body = super::readiness::Report, description = "It can do its work."),
+        (status = 503, body = super::readiness::Report, description = "What is in the way.")))]
 pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
     let mut report = state.readiness.report(SystemClock.now());
@@ -44,6 +50,8 @@ fn detail(name: &str, notes: &[String]) -> String {
 }
 
 /// Everything counted, for Prometheus: also while the store is down, then without what only the store knows.
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, body = String, content_type = "text/plain", description = "For Prometheus.")))]
 pub async fn metrics(req: HttpRequest) -> Result<HttpResponse, Problem> {
     let state = state(&req)?;
     let text = match state.metrics.scrape(&**state.engine.store(), state.engine.now()).await {

@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::Moment;
 use crate::engine::Heartbeat;
@@ -31,7 +32,7 @@ pub struct Readiness {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     pub name: String,
     pub ok: bool,
@@ -40,7 +41,7 @@ pub struct Check {
 }
 
 /// Everything that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Report {
     pub ready: bool,
     pub checks: Vec<Check>,

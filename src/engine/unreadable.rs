@@ -33,7 +33,7 @@ impl Dispatcher {
                 warn!(delivery.id = %claim.delivery, what, "a record of a newer version; left to a process of that version");
                 self.set_aside(claim, now, span).await
             }
-            other => return Err(other),
+            other @ (StoreError::Unavailable(_) | StoreError::Full | StoreError::Unusable(_)) => return Err(other),
         };
         done.map(Looked::Done)
     }

@@ -234,7 +234,9 @@ impl Store for RedisStore {
         self.move_wake(shop, id, until).await
     }
 
+    /// Asked for once a second by every process: the moment to see whether the primary is still the one.
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
+        self.redis.look_around().await;
         self.all_lanes().await
     }
 

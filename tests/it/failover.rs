@@ -187,6 +187,24 @@ async fn a_failover_by_sentinels_loses_nothing_acknowledged() {
     all_found(&store, &carts).await;
 }
 
+/// A primary that is cut off from its sentinels answers on; what it takes then is lost, so it is not to be asked for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_the_sentinels_replaced_is_left_although_it_answers() {
+    let servers = RedisSentinels::start();
+    let store = open(&servers.url(1)).await;
+    write(&store, &cart("before")).await.expect("a primary");
+    replicated(&servers.primary);
+    servers.name_the_replica();
+    // What every process does once a second.
+    store.lanes().await.expect("either of them answers");
+    write(&store, &cart("after")).await.expect("the new primary");
+    let both = [cart("before"), cart("after")];
+    all_found(&*open(&servers.replica.url(1)).await, &both).await;
+    let old = open(&servers.primary.url(1)).await;
+    let after = old.load(&both[1].shop, &both[1].id, None).await.expect("it answers still");
+    assert_eq!(after.record, None, "nothing was told to the one that is out of it");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_that_move_under_load_lose_nothing_and_make_no_call_hang() {
     let cluster = RedisCluster::start();

@@ -87,6 +87,16 @@ impl RedisSentinels {
         Self { primary, replica, sentinels }
     }
 
+    /// Has the replica stand alone and the sentinels name it, while the primary, cut off from them, hears of nothing.
+    pub fn name_the_replica(&self) {
+        assert_eq!(self.replica.tell("REPLICAOF NO ONE"), "+OK");
+        for sentinel in &self.sentinels {
+            assert_eq!(sentinel.tell("SENTINEL REMOVE main"), "+OK");
+            let monitor = format!("SENTINEL MONITOR main 127.0.0.1 {} 2", self.replica.address.port());
+            assert_eq!(sentinel.tell(&monitor), "+OK");
+        }
+    }
+
     /// `redis-sentinel://…` of a database.
     pub fn url(&self, database: u32) -> String {
         let hosts: Vec<String> = self.sentinels.iter().map(|sentinel| sentinel.address.to_string()).collect();

@@ -120,7 +120,7 @@ impl Modify for Shared {
 
 /// What a call does.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Read,
     Write,
 }
@@ -136,13 +136,13 @@ const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
 /// What a call with a body or an idempotency key may answer.
 const WRITE: &[u16] = &[400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503];
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (Kind, &mut Operation)> {
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Kind, &mut Operation)> {
     let writes = [&mut item.put, &mut item.patch, &mut item.post, &mut item.delete].into_iter().flatten();
     let reads = [&mut item.get].into_iter().flatten();
     reads.map(|read| (Kind::Read, read)).chain(writes.map(|write| (Kind::Write, write)))
 }
 
-fn add_problems(operation: &mut Operation, statuses: &[u16]) {
+pub(super) fn add_problems(operation: &mut Operation, statuses: &[u16]) {
     for status in statuses {
         let titles: Vec<_> =
             ProblemKind::ALL.iter().map(|kind| kind.parts()).filter(|parts| parts.0 == *status).collect();

@@ -3,6 +3,11 @@
 use serde_json::Value;
 
 use super::openapi_json;
+use super::operations::operations_json;
+
+fn documents() -> [Value; 2] {
+    [openapi_json(), operations_json()].map(|text| serde_json::from_str(&text).expect("valid JSON"))
+}
 
 fn document() -> Value {
     serde_json::from_str(&openapi_json()).expect("valid JSON")
@@ -22,9 +27,29 @@ fn every_call_lists_its_problems_and_asks_for_a_key() {
 }
 
 #[test]
+fn every_call_of_operations_is_a_route_and_all_but_health_ask_for_a_key() {
+    let [_, document] = documents();
+    let (_, routes) = include_str!("../../api.rs").split_once("pub fn configure_ops").expect("the route table");
+    let open = ["/healthz", "/readyz", "/metrics", "/openapi.json"];
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        assert!(routes.contains(&format!("at(\"{path}\"")), "{path}");
+        for (method, operation) in item.as_object().expect("operations") {
+            assert_eq!(operation["security"].is_array(), !open.contains(&path.as_str()), "{method} {path}");
+            assert!(
+                operation["responses"]["500"]["content"]["application/problem+json"].is_object(),
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
-    let document = document();
-    let mut places = vec![&document];
+    documents().iter().for_each(every_reference_of);
+}
+
+fn every_reference_of(document: &Value) {
+    let mut places = vec![document];
     while let Some(place) = places.pop() {
         if let Some(target) = place.get("$ref").and_then(Value::as_str) {
             let pointer = target.trim_start_matches('#');

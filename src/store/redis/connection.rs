@@ -71,6 +71,11 @@ impl Connections {
         Ok(Self { routes: Routes::new(address, tls_ca, timeout, links_max.max(1)), timeout })
     }
 
+    /// Notices that sentinels named another primary, also while the old one answers.
+    pub async fn look_around(&self) {
+        self.routes.look_around().await;
+    }
+
     /// Whether these are the servers of a cluster.
     pub fn is_cluster(&self) -> bool {
         self.routes.is_cluster()

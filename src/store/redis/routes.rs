@@ -105,7 +105,7 @@ impl Routes {
         let ranges = match &self.address.kind {
             Kind::Single => vec![(SLOTS - 1, self.address.hosts[0].clone())],
             Kind::Cluster => self.ask_cluster().await?,
-            Kind::Sentinel(name) => vec![(SLOTS - 1, self.ask_sentinels(name).await?)],
+            Kind::Sentinel(name) => vec![(SLOTS - 1, self.ask_sentinels(name).await?.0)],
         };
         self.nodes
             .write()
@@ -120,6 +120,20 @@ impl Routes {
     pub fn distrust(&self, generation: u64) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         map.is_stale |= self.may_move() && generation == map.generation;
+    }
+
+    /// Asks again who the primary is, where others decide that: one that is cut off from them goes on answering, and what
+    /// it takes is lost. Only what most sentinels say is believed here, for nothing has failed yet.
+    pub async fn look_around(&self) {
+        let Kind::Sentinel(name) = &self.address.kind else { return };
+        let Ok((primary, votes)) = self.ask_sentinels(name).await else { return };
+        let (generation, known) = {
+            let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+            (map.generation, map.ranges.first().map(|(_, host)| host.clone()))
+        };
+        if 2 * votes > self.address.hosts.len() && known.is_some_and(|known| known != primary) {
+            self.distrust(generation);
+        }
     }
 
     fn known(&self, slot: u16) -> RedisResult<Option<Route>> {
@@ -168,8 +182,9 @@ impl Routes {
         best.map(|(_, ranges)| ranges).ok_or_else(nobody)
     }
 
-    /// Of those that answer, most are right: one that is cut off from the others names the old primary.
-    async fn ask_sentinels(&self, name: &str) -> RedisResult<Host> {
+    /// The primary, and how many say so. Of those that answer, most are right: one that is cut off from the others names
+    /// the old primary.
+    async fn ask_sentinels(&self, name: &str) -> RedisResult<(Host, usize)> {
         let look = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).to_owned();
         let look = &look;
         let looks = self.address.hosts.iter().map(async |host| {
@@ -182,7 +197,7 @@ impl Routes {
         });
         let answers = gather(looks).await?;
         let votes = |host: &Host| answers.iter().filter(|answer| *answer == host).count();
-        answers.iter().max_by_key(|host| votes(host)).cloned().ok_or_else(nobody)
+        answers.iter().map(|host| (host.clone(), votes(host))).max_by_key(|(_, votes)| *votes).ok_or_else(nobody)
     }
 }
 

@@ -1,0 +1,66 @@
+//! The OpenAPI document of operations, on their own port: endpoints, deliveries, health.
+//!
+//! Never here: what storefronts call. Read next: `api/openapi.rs`.
+
+use std::sync::OnceLock;
+
+use actix_web::HttpResponse;
+use actix_web::web::Bytes;
+use utoipa::openapi::OpenApi as Built;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::shared::{add_problems, operations};
+use crate::api::problem::Problem;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "cartwake operations", description = "How deliveries and endpoints stand, and what can be done about them."),
+    paths(
+        crate::api::ops::healthz, crate::api::ops::readyz, crate::api::ops::metrics, crate::api::endpoints::list,
+        crate::api::endpoints::pause, crate::api::endpoints::resume, crate::api::endpoints::replay,
+        crate::api::endpoints::test, crate::api::deliveries::list, crate::api::deliveries::get,
+        crate::api::deliveries::retry, get,
+    ),
+    components(schemas(crate::api::problem::ProblemBody, crate::api::faults::Fault)),
+    modifiers(&Common),
+)]
+struct Document;
+
+/// What may be asked without a key: the port is not for the public.
+const OPEN: &[&str] = &["/healthz", "/readyz", "/metrics", "/openapi.json"];
+
+/// Adds the key and the problems.
+struct Common;
+
+impl Modify for Common {
+    fn modify(&self, document: &mut Built) {
+        for (path, item) in &mut document.paths.paths {
+            for (_, operation) in operations(item) {
+                if OPEN.contains(&path.as_str()) {
+                    add_problems(operation, &[405, 500]);
+                } else {
+                    add_problems(operation, &[400, 401, 403, 404, 405, 500, 503]);
+                    operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                }
+            }
+        }
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The document.
+#[must_use]
+pub fn operations_json() -> String {
+    Document::openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "documents",
+    responses((status = 200, body = Object, description = "The OpenAPI document.")))]
+pub async fn get() -> Result<HttpResponse, Problem> {
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| Bytes::from(operations_json())).clone();
+    Ok(HttpResponse::Ok().content_type("application/json").body(document))
+}
