@@ -30,6 +30,7 @@ const SEEDS: u64 = 200;
 /// Seeds that failed once, and what they showed.
 const FAILED_ONCE: &[(u64, &str)] = &[
     (127, "an order answered that nothing was on its way, for a cart that another order had closed during a send"),
+    (1594, "two requests of one key at the same time, of which one changed nothing (the ledger asked too much)"),
     (146, "the same, where the other order was paid and this one was pending"),
 ];
 

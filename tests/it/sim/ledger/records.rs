@@ -182,7 +182,7 @@ impl Ledger {
     ) {
         self.count("writes answered");
         self.saw("applied", &receipt.applied);
-        let kept = self.the_answer_is_the_first((shop, About::Cart(id.clone())), once, book);
+        let kept = self.the_answer_is_the_first((shop, About::Cart(id.clone())), once, receipt.applied, book);
         if let Some(Answer::Cart(first)) = &kept
             && first != receipt
         {
@@ -220,11 +220,16 @@ impl Ledger {
         &mut self,
         (shop, about): (&ShopId, About),
         once: Option<&Once>,
+        applied: Applied,
         book: &Book,
     ) -> Option<Answer> {
         let once = once?;
         let (Answered { fingerprint, answer }, _) = book.answers.get(&(shop.clone(), about, once.key.clone()))?;
         if *fingerprint != once.fingerprint {
+            // What changes nothing keeps no answer, so it cannot meet another request of its key that is on its way too.
+            if applied != Applied::Applied {
+                return None;
+            }
             self.broke("a key used for another request is named", &once.key.as_str());
         }
         Some(answer.clone())
@@ -239,7 +244,7 @@ impl Ledger {
         once: Option<&Once>,
         book: &Book,
     ) {
-        let kept = self.the_answer_is_the_first((shop, About::Order(id.clone())), once, book);
+        let kept = self.the_answer_is_the_first((shop, About::Order(id.clone())), once, receipt.applied, book);
         if let Some(Answer::Order(first)) = &kept
             && first != receipt
         {
