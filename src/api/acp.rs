@@ -130,14 +130,11 @@ fn refused(problem: &Problem) -> HttpResponse {
     } else {
         slug.trim_start_matches("/problems/").replace('-', "_")
     };
-    let mut response = problem.error_response();
+    let ours = problem.error_response();
     let body = serde_json::to_vec(&ProtocolError::new(kind, &code, title)).unwrap_or_default();
-    let head = response.headers().clone();
-    response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
-        .content_type("application/json")
-        .body(body);
+    let mut response = HttpResponse::build(ours.status()).content_type("application/json").body(body);
     for name in [WWW_AUTHENTICATE, RETRY_AFTER] {
-        if let Some(value) = head.get(&name) {
+        if let Some(value) = ours.headers().get(&name) {
             response.headers_mut().insert(name, value.clone());
         }
     }
