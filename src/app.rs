@@ -19,10 +19,10 @@ use tracing::{error, info, warn};
 
 use crate::api::{Access, ApiState, Beat, Readiness};
 use crate::clock::{Clock, EventClock, SystemClock};
-use crate::config::{ClockKind, Config, StoreUrl};
+use crate::config::{ClockKind, Config, ShopConfig, StoreUrl};
 use crate::domain::Moment;
 use crate::engine::{DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_dispatcher, run_scheduler};
-use crate::metrics::Metrics;
+use crate::metrics::{ExpectedShop, Metrics};
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::redis::{RedisSettings, RedisStore};
@@ -74,6 +74,7 @@ impl App {
         let store = open_store(&config, clock.now()).await?;
         let metrics =
             Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), option_env!("CARTWAKE_REVISION").unwrap_or("unknown")));
+        metrics.expect(&expected(&config));
         let engine = Arc::new(Engine::new(store, clock, Arc::clone(&metrics)));
         engine.set_policies(policies::of(&config)?);
         let settings = DispatchSettings {
@@ -193,6 +194,7 @@ impl App {
     pub fn reload(&mut self, config: Config) -> Result<()> {
         self.engine.set_policies(policies::of(&config)?);
         self.state.set_access(Access::new(&config));
+        self.state.metrics.expect(&expected(&config));
         self.config.shops = config.shops;
         Ok(())
     }
@@ -221,6 +223,13 @@ impl App {
         }
         info!("stopped");
     }
+}
+
+/// What the metrics may expect of the shops.
+fn expected(config: &Config) -> Vec<ExpectedShop<'_>> {
+    let endpoints = |shop: &ShopConfig| shop.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+    let shops = config.shops.iter();
+    shops.map(|shop| ExpectedShop { id: &shop.id, program: &shop.program, endpoints: endpoints(shop) }).collect()
 }
 
 async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {

@@ -3,8 +3,10 @@
 //! Labels come from closed enums and the configuration only, so cardinality is bounded by both. Each metric is described
 //! in `docs/metrics.md`. Never here: personal data, ids of carts.
 
+mod expected;
 mod maker;
 
+use std::sync::RwLock;
 use std::time::Duration;
 
 use prometheus::{
@@ -12,6 +14,8 @@ use prometheus::{
     TextEncoder, process_collector::ProcessCollector,
 };
 
+pub use self::expected::ExpectedShop;
+use self::expected::Known;
 use self::maker::Maker;
 use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReminderResult, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
@@ -22,9 +26,11 @@ const LAG: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 
 /// Every metric of the process, in a registry of its own.
 pub struct Metrics {
     registry: Registry,
+    known: RwLock<Known>,
     carts: IntGaugeVec,
     cart_events: IntCounterVec,
     stage_entered: IntCounterVec,
+    checkout_errors: IntCounterVec,
     abandonments: IntCounterVec,
     reasons: IntCounterVec,
     agreement: IntCounterVec,
@@ -87,6 +93,11 @@ impl Metrics {
                 "stage_entered_total",
                 "Carts that entered a stage for the first time.",
                 &["shop", "stage"],
+            ),
+            checkout_errors: make.counters(
+                "checkout_errors_total",
+                "Carts that met an error, once for each idle episode and reason, whatever became of them.",
+                &["shop", "stage", "reason"],
             ),
             abandonments: make.counters(
                 "abandonments_total",
@@ -188,6 +199,7 @@ impl Metrics {
             ),
             conflicts,
             reload_ok,
+            known: RwLock::default(),
             registry: make.registry,
         }
     }
@@ -202,6 +214,9 @@ impl Metrics {
     fn fact(&self, shop: &str, fact: &Fact) {
         match fact {
             Fact::StageEntered { stage } => self.stage_entered.with_label_values(&[shop, stage.as_str()]).inc(),
+            Fact::ErrorMet { stage, code, .. } => {
+                self.checkout_errors.with_label_values(&[shop, stage.as_str(), code.as_str()]).inc();
+            }
             Fact::Abandoned { stage, currency, value, .. } => {
                 self.abandonments.with_label_values(&[shop, stage.as_str()]).inc();
                 self.abandoned_value.with_label_values(&[shop, currency.code(), stage.as_str()]).inc_by(value.get());
@@ -277,7 +292,7 @@ impl Metrics {
         self.scheduler_last_run.set(now.millis() as f64 / 1_000.0);
     }
 
-    /// Whether an endpoint is sent to.
+    /// An endpoint was disabled.
     pub fn endpoint_disabled(&self, shop: &ShopId, endpoint: &EndpointName, why: Why) {
         self.endpoint_disabled.with_label_values(&[shop.as_str(), endpoint.as_str(), why.as_str()]).inc();
     }
@@ -285,6 +300,12 @@ impl Metrics {
     /// Whether it is sent to.
     pub fn endpoint_up(&self, shop: &ShopId, endpoint: &EndpointName, up: bool) {
         self.endpoint_up.with_label_values(&[shop.as_str(), endpoint.as_str()]).set(i64::from(up));
+    }
+
+    /// An endpoint is no longer configured: whether it is up is no question any more.
+    pub fn endpoint_removed(&self, shop: &ShopId, endpoint: &EndpointName) {
+        // Not there is as good as removed.
+        drop(self.endpoint_up.remove_label_values(&[shop.as_str(), endpoint.as_str()]));
     }
 
     /// Another writer was faster.
@@ -319,15 +340,17 @@ impl Metrics {
     /// # Errors
     /// When the store cannot be asked for its gauges.
     pub async fn scrape(&self, store: &dyn Store, now: Moment) -> StoreResult<String> {
+        let asked = async { StoreResult::Ok((store.census().await?, store.outbox_counts().await?)) }.await;
         // A store that does not answer leaves no gauge behind: none is better than an old one.
         self.carts.reset();
         self.outbox.reset();
         self.dead.reset();
         self.oldest_due_age.reset();
-        for (shop, state, count) in store.census().await? {
+        let (census, outbox) = asked?;
+        self.zero_gauges();
+        for (shop, state, count) in census {
             self.carts.with_label_values(&[shop.as_str(), state.as_str()]).set(count);
         }
-        let outbox = store.outbox_counts().await?;
         let sum = |counts: &[(crate::store::Lane, u64)]| counts.iter().map(|(_, n)| *n).sum::<u64>();
         self.outbox.with_label_values(&["pending"]).set(sum(&outbox.pending).cast_signed());
         self.outbox.with_label_values(&["dead"]).set(sum(&outbox.dead).cast_signed());

@@ -257,9 +257,13 @@ fn is_stale(cart: &Cart, input: &Input, at: Moment) -> bool {
 
 fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
     let is_news = signal.kind.is_activity() && at >= draft.cart.last_activity_at;
+    let error = signal.kind.error();
     signal::keep(&mut draft.cart.signals, Signal { at, ..signal });
     if is_news {
         draft.activity(at);
+    }
+    if let Some(code) = error {
+        draft.meet_error(code, at);
     }
 }
 

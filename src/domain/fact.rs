@@ -64,6 +64,12 @@ pub enum Fact {
     Clicked {
         reminder: ReminderRef,
     },
+    /// The checkout failed a shopper: said once for each idle episode and code, whatever became of the cart.
+    ErrorMet {
+        stage: Stage,
+        code: ReasonCode,
+        at: Moment,
+    },
     Reminder {
         step: StepName,
         result: ReminderResult,
@@ -126,7 +132,10 @@ impl Fact {
     /// When it happened, where that can be long before it is noticed: a count belongs to the day of what it counts.
     pub(super) const fn happened_at(&self) -> Option<Moment> {
         match self {
-            Self::Abandoned { at, .. } | Self::ReasonFound { at, .. } | Self::CartConverted { at, .. } => Some(*at),
+            Self::Abandoned { at, .. }
+            | Self::ReasonFound { at, .. }
+            | Self::ErrorMet { at, .. }
+            | Self::CartConverted { at, .. } => Some(*at),
             Self::StateChanged { .. }
             | Self::StageEntered { .. }
             | Self::ReasonJudged { .. }
@@ -176,6 +185,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::Touched { .. } => vec![("touches".to_owned(), 1)],
         Fact::Clicked { .. } => vec![("clicks".to_owned(), 1)],
+    },
+        Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);

@@ -7,6 +7,7 @@ use super::cart::Stage;
 use super::id::ProductId;
 use super::money::Minor;
 use super::names::named;
+use super::reason::ReasonCode;
 use super::time::Moment;
 
 /// How many signals one cart keeps; beyond it, older ones of a kind that has newer ones go first.
@@ -154,6 +155,17 @@ impl SignalKind {
             Self::PageClosed => "page_closed",
             Self::Other => "other",
         }
+    }
+
+    /// What went wrong on the shop's side, if anything did: an error page, or a payment that failed through no fault of
+    /// the shopper or the bank. The same words as the reason that it may become.
+    #[must_use]
+    pub fn error(&self) -> Option<ReasonCode> {
+        if let Self::PaymentFailed { class } = self {
+            let is_ours = matches!(class, PaymentClass::Authentication | PaymentClass::Processing);
+            return is_ours.then_some(ReasonCode::PaymentError);
+        }
+        matches!(self, Self::ErrorShown { .. }).then_some(ReasonCode::TechnicalError)
     }
 
     /// Whether this shows the shopper at work. Leaving is not activity, and neither is what we cannot name.

@@ -24,6 +24,8 @@ pub(super) struct Stopped {
     paused: RwLock<HashSet<Lane>>,
     failing: RwLock<HashMap<Lane, Moment>>,
     held_back: RwLock<HashSet<Lane>>,
+    /// Whose health is shown.
+    shown: RwLock<HashSet<Lane>>,
 }
 
 impl Dispatcher {
@@ -45,10 +47,16 @@ impl Dispatcher {
         let policies = self.engine.policies();
         let mut lanes: BTreeSet<Lane> = self.engine.store.lanes().await?.into_iter().collect();
         lanes.extend(policies.lanes());
-        for lane in policies.lanes() {
-            let is_held = self.stopped.held_back.read().unwrap_or_else(PoisonError::into_inner).contains(&lane);
-            let up = !is_held && !paused.contains(&lane) && policies.endpoint(&lane).is_some_and(|e| !e.disabled);
+        let shown: HashSet<Lane> = policies.lanes().collect();
+        for lane in &shown {
+            let is_held = self.stopped.held_back.read().unwrap_or_else(PoisonError::into_inner).contains(lane);
+            let up = !is_held && !paused.contains(lane) && policies.endpoint(lane).is_some_and(|e| !e.disabled);
             self.engine.metrics.endpoint_up(&lane.shop, &lane.endpoint, up);
+        }
+        let before =
+            std::mem::replace(&mut *self.stopped.shown.write().unwrap_or_else(PoisonError::into_inner), shown.clone());
+        for removed in before.difference(&shown) {
+            self.engine.metrics.endpoint_removed(&removed.shop, &removed.endpoint);
         }
         let before =
             std::mem::replace(&mut *self.stopped.paused.write().unwrap_or_else(PoisonError::into_inner), paused);

@@ -26,7 +26,8 @@ pub struct Observed {
 impl Observed {
     /// Measures the calls of this store.
     #[must_use]
-    pub const fn new(inner: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(inner: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        metrics.expect_store_calls(CALLS);
         Self { inner, metrics }
     }
 
@@ -64,6 +65,9 @@ macro_rules! observe {
         --
         $($all:ident($($part:ident: $part_kind:ty),*) -> $each:ty;)+
     ) => {
+        /// The calls, by the names that the metrics know them under.
+        const CALLS: &[&str] = &[$(stringify!($name),)+ $(stringify!($all)),+];
+
         #[async_trait]
         impl Store for Observed {
             fn name(&self) -> &'static str {

@@ -1,0 +1,108 @@
+//! Series that begin at zero: what the configuration lets happen is there before it happens, so that a rate sees the
+//! first of it, and a dashboard shows a nought instead of a gap.
+//!
+//! Never here: series whose number follows from what shoppers send, such as currencies.
+
+use std::sync::PoisonError;
+
+use super::Metrics;
+use crate::domain::{
+    Attribution, EndpointName, OrderKind, OutcomeName, Program, ReasonCode, ReasonSource, ReminderResult, ShopId, Stage,
+    StateName, Why,
+};
+
+/// What a checkout monitor watches (`deploy/prometheus/rules/shop.yml`).
+const ERRORS: [ReasonCode; 2] = [ReasonCode::PaymentError, ReasonCode::TechnicalError];
+/// How a store call can fail: the kinds of `cartwake_store_errors_total`.
+const STORE_ERRORS: [&str; 5] = ["unavailable", "full", "corrupt", "unusable", "newer"];
+
+/// A shop of the configuration, as far as its series are known before anything happens.
+#[derive(Clone, Debug)]
+pub struct ExpectedShop<'a> {
+    pub id: &'a ShopId,
+    pub program: &'a Program,
+    pub endpoints: Vec<EndpointName>,
+}
+
+/// The shops and endpoints whose gauges read zero where the store knows nothing of them.
+pub(super) type Known = Vec<(ShopId, Vec<EndpointName>)>;
+
+impl Metrics {
+    /// Begins the series of these shops at zero and leaves what was counted as it is: after a start, and after a reload.
+    pub fn expect(&self, shops: &[ExpectedShop<'_>]) {
+        for shop in shops {
+            self.expect_carts(shop.id.as_str());
+            self.expect_reminders(shop);
+            for endpoint in &shop.endpoints {
+                self.expect_deliveries(shop.id.as_str(), endpoint.as_str());
+            }
+        }
+        for lag in [&self.delivery_lag, &self.wake_lag] {
+            lag.with_label_values::<&str>(&[]);
+        }
+        let known = shops.iter().map(|shop| (shop.id.clone(), shop.endpoints.clone())).collect();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// Begins the errors of these store calls at zero.
+    pub fn expect_store_calls(&self, ops: &[&str]) {
+        for (op, kind) in ops.iter().flat_map(|op| STORE_ERRORS.map(|kind| (op, kind))) {
+            self.store_errors.with_label_values(&[op, kind]);
+        }
+    }
+
+    fn expect_carts(&self, shop: &str) {
+        for stage in Stage::ALL {
+            self.stage_entered.with_label_values(&[shop, stage.as_str()]);
+            self.abandonments.with_label_values(&[shop, stage.as_str()]);
+            for code in ERRORS {
+                self.checkout_errors.with_label_values(&[shop, stage.as_str(), code.as_str()]);
+                let hard = ReasonSource::InferredHard.as_str();
+                self.reasons.with_label_values(&[shop, stage.as_str(), code.as_str(), hard]);
+            }
+            let (unknown, none) = (ReasonCode::Unknown.as_str(), ReasonSource::None.as_str());
+            self.reasons.with_label_values(&[shop, stage.as_str(), unknown, none]);
+        }
+        for attribution in Attribution::ALL {
+            self.conversions.with_label_values(&[shop, attribution.as_str()]);
+        }
+        for kind in OrderKind::ALL {
+            self.orders.with_label_values(&[shop, kind.as_str()]);
+        }
+        self.reversions.with_label_values(&[shop]);
+    }
+
+    fn expect_reminders(&self, shop: &ExpectedShop<'_>) {
+        let id = shop.id.as_str();
+        for (step, result) in shop.program.steps.iter().flat_map(|s| ReminderResult::ALL.iter().map(move |r| (s, r))) {
+            self.reminders.with_label_values(&[id, step.name.as_str(), result.as_str()]);
+        }
+        for why in Why::ALL {
+            self.suppressed.with_label_values(&[id, why.as_str()]);
+        }
+    }
+
+    fn expect_deliveries(&self, shop: &str, endpoint: &str) {
+        for result in ReminderResult::ALL.iter().filter(|result| **result != ReminderResult::Decided) {
+            self.deliveries.with_label_values(&[shop, endpoint, result.as_str()]);
+        }
+        for outcome in OutcomeName::ALL {
+            self.attempts.with_label_values(&[shop, endpoint, outcome.as_str()]);
+        }
+        for why in [Why::EndpointGone, Why::EndpointFailing] {
+            self.endpoint_disabled.with_label_values(&[shop, endpoint, why.as_str()]);
+        }
+    }
+
+    /// Sets the gauges of what is configured to zero, before the store's own figures.
+    pub(super) fn zero_gauges(&self) {
+        for (shop, endpoints) in self.known.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            for state in StateName::ALL {
+                self.carts.with_label_values(&[shop.as_str(), state.as_str()]).set(0);
+            }
+            for endpoint in endpoints {
+                self.dead.with_label_values(&[shop.as_str(), endpoint.as_str()]).set(0);
+            }
+        }
+    }
+}
