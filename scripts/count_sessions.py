@@ -18,7 +18,8 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
   payment_error; else an error at most 60 s before the last activity gives technical_error; these are hard. Else a look
   at the comparison page gives price_comparison; else 15 minutes of work at one step of the checkout, by the clock since
   the step was entered or the cart resumed, give checkout_too_long; else a cart that was never at checkout and never
-  resumed gives just_browsing; these are soft. Else it is unknown.
+  resumed gives just_browsing; these are soft. Else it is unknown;
+- the first failed payment and the first error between two resumptions of an open cart each count as an error met.
 
 Prints JSON whose `tallies` have the names of the service's own.
 """
@@ -62,7 +63,7 @@ def day(at):
 
 def walk(events):
     """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
-    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0}
+    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0, "met": []}
     stage = last = None
     lines, failed, errors, compared = 0, [], [], []
     entered = None
@@ -111,8 +112,12 @@ def walk(events):
             if stage not in story["stages"]:
                 story["stages"].append(stage)
         elif kind == "failed":
+            if not failed:
+                story["met"].append((stage, "payment_error"))
             failed.append(at)
         elif kind == "error":
+            if not errors:
+                story["met"].append((stage, "technical_error"))
             errors.append(at)
         elif kind == "compared":
             compared.append(at)
@@ -183,6 +188,8 @@ def summary(sessions):
         tally["resumed"] += story["resumed"]
         for stage in story["stages"]:
             tally[f"stage_entered/{stage}"] += 1
+        for stage, what in story["met"]:
+            tally[f"checkout_errors/{stage}/{what}"] += 1
         for stage, why, at in story["abandonments"]:
             tally[f"abandonments/{stage}"] += 1
             tally[f"reasons/{stage}/{why}/{SOURCE[why]}"] += 1

@@ -5,6 +5,7 @@
 //! seed plays the same show every time, whatever the machine. Never here: anything of the service's rules.
 //! Read next: `demo/shop.rs`, then `demo/receiver.rs`.
 
+mod alarm;
 mod dice;
 mod motive;
 mod receiver;
@@ -95,12 +96,7 @@ pub async fn run(options: DemoOptions) -> anyhow::Result<Report> {
     }
     let (mut cast, from_ms, until_ms) = cast(&options)?;
     let house = House::open(options.seed, from_ms).await?;
-    say(&format!(
-        "cartwake demo, seed {}: API {}, operations {}",
-        options.seed,
-        house.app.api_url(),
-        house.app.ops_url()
-    ));
+    say(&format!("cartwake demo, seed {}\n{}", options.seed, house.addresses()));
     let report =
         house.play(&mut cast, Screen::open(from_ms, until_ms), pacer(&options, until_ms - from_ms), until_ms).await?;
     say(&report.to_string());
@@ -139,6 +135,7 @@ struct House {
     app: App,
     client: Client,
     server_key: String,
+    admin_key: String,
     /// Removed when the house is.
     _folder: TempDir,
 }
@@ -149,10 +146,10 @@ impl House {
         let outage = (Moment::from_millis(from_ms + OUTAGE_MS.0), Moment::from_millis(from_ms + OUTAGE_MS.1));
         let receiver = Receiver::start(Arc::clone(&clock), setup::secret(seed), outage)?;
         let folder = tempfile::tempdir().context("no temporary folder for the store")?;
-        let Setup { server_key, config } = Setup::new(seed, folder.path(), &receiver.url())?;
+        let Setup { server_key, admin_key, config } = Setup::new(seed, folder.path(), &receiver.url())?;
         let app = App::start(config, Some(clock.clone())).await?;
         let client = Client::new(app.api_url().parse()?, None, ApiKey::new(server_key.clone()), None)?;
-        Ok(Self { clock, receiver, app, client, server_key, _folder: folder })
+        Ok(Self { clock, receiver, app, client, server_key, admin_key, _folder: folder })
     }
 
     async fn play(&self, cast: &mut Cast, screen: Screen, pacer: Pacer, until_ms: i64) -> anyhow::Result<Report> {
@@ -165,13 +162,21 @@ impl House {
         Ok(report)
     }
 
+    /// Where to look while it plays.
+    fn addresses(&self) -> String {
+        let (ops, key) = (self.app.ops_url(), &self.admin_key);
+        format!("  dashboard  {ops}/dashboard\n  its key    {key}\n  metrics    {ops}/metrics\n")
+    }
+
     /// How to look further, while it still serves.
     fn further(&self) -> String {
-        let (api, ops, key) = (self.app.api_url(), self.app.ops_url(), &self.server_key);
+        let (api, key) = (self.app.api_url(), &self.server_key);
         format!(
-            "look further (`cartwake demo --hold` keeps serving):\n  \
-             curl -H 'Authorization: Bearer {key}' '{api}/v1/carts?state=abandoned&limit=3'\n  \
-             curl {ops}/metrics"
+            "look further (`cartwake demo --hold` keeps serving):\n{}  \
+             KEY={key}\n  \
+             curl -H \"Authorization: Bearer $KEY\" \\\n    \
+             '{api}/v1/carts?state=abandoned&limit=3'",
+            self.addresses()
         )
     }
 
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(first.tallies, second.tallies);
         assert_eq!(first.ledger.reminders, second.ledger.reminders);
         assert_eq!(first.late_by, second.late_by);
+        assert_eq!(first.alarms, second.alarms);
         let verdict = first.verdict().expect("nothing is amiss");
         assert!(first.ledger.reminders > 10, "{verdict}");
     }

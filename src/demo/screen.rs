@@ -24,6 +24,7 @@ pub enum Tone {
     Warn,
     Send,
     Good,
+    Alarm,
 }
 
 impl Tone {
@@ -34,6 +35,7 @@ impl Tone {
             Self::Warn => "33",
             Self::Send => "36",
             Self::Good => "1;32",
+            Self::Alarm => "1;41;97",
         }
     }
 }
@@ -49,18 +51,17 @@ pub struct Counters {
     pub bought: u64,
     pub recovered: u64,
     pub verified: u64,
-    pub turned_away: u64,
 }
 
 impl Counters {
     fn lines(&self, is_down: Option<&str>) -> [String; 2] {
-        let Self { carts, checkouts, stalled, reminded, returned, bought, recovered, verified, turned_away } = self;
+        let Self { carts, checkouts, stalled, reminded, returned, bought, recovered, verified } = self;
         [
+            format!("carts {carts}   in checkout {checkouts}   stalled {stalled}   bought {bought}"),
             format!(
-                "carts {carts}   in checkout {checkouts}   stalled {stalled}   reminded {reminded}   \
-                 came back {returned}   bought {bought} (recovered {recovered})"
+                "reminded {reminded}   came back {returned}   recovered {recovered}   webhooks {verified}   {}",
+                is_down.unwrap_or_default()
             ),
-            format!("webhooks verified {verified}   turned away {turned_away}   {}", is_down.unwrap_or_default()),
         ]
     }
 }
@@ -94,8 +95,11 @@ impl Screen {
         Self { from_ms: 0, until_ms: 0, live: None, plain_next_ms: i64::MAX }
     }
 
-    /// Tells of a happening.
+    /// Tells of a happening; without a terminal, of an alarm only.
     pub fn tell(&mut self, at_ms: i64, tone: Tone, text: &str) {
+        if matches!(tone, Tone::Alarm) && self.live.is_none() && self.plain_next_ms != i64::MAX {
+            say(&format!("{}  {text}", self.time(at_ms)));
+        }
         let Some(live) = &mut self.live else { return };
         if live.last.len() == FEED_LINES {
             live.last.pop_front();
@@ -131,7 +135,8 @@ impl Screen {
         }
     }
 
-    fn time(&self, at_ms: i64) -> String {
+    /// Such as `day 2, 12:05`.
+    pub fn time(&self, at_ms: i64) -> String {
         let midnights = |ms: i64| ms.div_euclid(24 * HOUR_MS);
         let day = midnights(at_ms) - midnights(self.from_ms) + 1;
         format!("day {day}, {}", hour(at_ms))

@@ -18,9 +18,10 @@ pub const ENDPOINT: &str = "mailer";
 /// The names of the program's steps, in order.
 pub const STEPS: [&str; 3] = ["first", "second", "third"];
 
-/// The configuration of the demo. Its key is no secret: it follows from the seed and lives as long as the demo.
+/// The configuration of the demo. Its keys are no secret: they follow from the seed and live as long as the demo.
 pub struct Setup {
     pub server_key: String,
+    pub admin_key: String,
     pub config: Config,
 }
 
@@ -31,6 +32,7 @@ impl Setup {
     /// When the file cannot be written, or this build does not take it.
     pub fn new(seed: u64, folder: &Path, receiver_url: &str) -> anyhow::Result<Self> {
         let (server_key, server_hash) = keys::generate(Role::Server, bytes(seed, 1));
+        let (admin_key, admin_hash) = keys::generate(Role::Admin, bytes(seed, 3));
         let steps = STEPS.iter().zip(["4h", "24h", "72h"]);
         let steps: Vec<String> = steps
             .map(|(name, delay)| format!(r#"{{ name = "{name}", delay = "{delay}", channel = "email" }}"#))
@@ -41,6 +43,7 @@ impl Setup {
 listen = "127.0.0.1:0"
 ops_listen = "127.0.0.1:0"
 workers = 1
+admin_keys = ["{admin_hash}"]
 
 [store]
 url = 'embedded:{folder}'
@@ -73,7 +76,7 @@ allow_networks = ["127.0.0.0/8"]
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         // Read like anybody's file, but the environment has no say in it.
         let config = config::load(Some(&file), std::iter::empty())?;
-        Ok(Self { server_key, config })
+        Ok(Self { server_key, admin_key, config })
     }
 }
 

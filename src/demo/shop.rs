@@ -15,6 +15,8 @@ const ARRIVALS: [u64; 30] =
     [2, 3, 5, 6, 7, 8, 7, 6, 6, 7, 7, 8, 10, 12, 12, 9, 6, 3, 1, 1, 0, 0, 0, 1, 2, 3, 4, 4, 3, 2];
 /// Of 100 reminded shoppers, how many buy and how many only look, by step.
 const REACTIONS: [(u64, u64); 3] = [(6, 6), (4, 4), (2, 3)];
+/// The payment gateway is out of order in the evening of the first day, the busiest hours.
+const GATEWAY_DOWN_MS: (i64, i64) = (12 * HOUR_MS, 14 * HOUR_MS + 30 * MINUTE_MS);
 /// Nobody comes back a third time: the show must end.
 const ABANDONMENTS_MAX: u64 = 2;
 
@@ -22,6 +24,8 @@ const ABANDONMENTS_MAX: u64 = 2;
 #[derive(Debug)]
 pub struct Shop {
     seed: u64,
+    /// From, until.
+    gateway_down_ms: (i64, i64),
     coming: BTreeMap<(i64, u64), Happening>,
     told: u64,
     shoppers: BTreeMap<String, Shopper>,
@@ -30,7 +34,9 @@ pub struct Shop {
 impl Shop {
     /// A shop that opens at this moment for this many shoppers.
     pub fn open(seed: u64, shopper_count: u64, opens_at_ms: i64) -> Self {
-        let mut shop = Self { seed, coming: BTreeMap::new(), told: 0, shoppers: BTreeMap::new() };
+        let gateway_down_ms = (opens_at_ms + GATEWAY_DOWN_MS.0, opens_at_ms + GATEWAY_DOWN_MS.1);
+        let (coming, shoppers) = (BTreeMap::new(), BTreeMap::new());
+        let mut shop = Self { seed, gateway_down_ms, coming, told: 0, shoppers };
         let hours: Vec<(u64, i64)> = ARRIVALS.into_iter().zip(0..).collect();
         for number in 1..=shopper_count {
             let mut dice = Dice::about(&[seed, number]);
@@ -53,6 +59,11 @@ impl Shop {
         self.coming.pop_first().map(|(_, happening)| happening)
     }
 
+    /// Whether nobody can pay at this moment.
+    pub const fn is_gateway_down(&self, at_ms: i64) -> bool {
+        self.gateway_down_ms.0 <= at_ms && at_ms < self.gateway_down_ms.1
+    }
+
     /// A reminder reached its shopper, who may come back minutes later to buy or to look.
     pub fn reminded(&mut self, cart_id: &str, abandonment: u64, step: usize, at_ms: i64) {
         let Some(shopper) = self.shoppers.get_mut(cart_id) else { return };
@@ -60,17 +71,21 @@ impl Shop {
         if shopper.is_decided || abandonment > ABANDONMENTS_MAX {
             return;
         }
-        // Who stumbled over the payment wanted the thing.
-        let eager = if matches!(shopper.leaves, Some((Stage::Payment, _))) { 2 } else { 1 };
+        // Who stumbled over the payment wanted the thing; most of all who was turned away.
+        let eager = match shopper.leaves {
+            _ if shopper.was_turned_away => 6,
+            Some((Stage::Payment, _)) => 2,
+            Some(_) | None => 1,
+        };
         let step = u64::try_from(step).unwrap_or(u64::MAX);
         let mut dice = Dice::about(&[self.seed, shopper.number, abandonment, step, 7]);
         let rolled = dice.between(0, 99);
         let back_at_ms = at_ms + minutes(&mut dice, 3, 95);
         let visit = if rolled < buys * eager {
             shopper.is_decided = true;
-            Visit::new(shopper, &mut dice, back_at_ms).buy()
+            Visit::new(shopper, &mut dice, back_at_ms, self.gateway_down_ms).buy()
         } else if rolled < buys * eager + looks && abandonment < ABANDONMENTS_MAX {
-            Visit::new(shopper, &mut dice, back_at_ms).look()
+            Visit::new(shopper, &mut dice, back_at_ms, self.gateway_down_ms).look()
         } else {
             return;
         };
@@ -79,7 +94,12 @@ impl Shop {
 
     /// The first visit, and what the shopper will do without being asked to.
     fn plan(&mut self, shopper: &mut Shopper, dice: &mut Dice, at_ms: i64) {
-        let visit = Visit::new(shopper, dice, at_ms).first();
+        let visit = Visit::new(shopper, dice, at_ms, self.gateway_down_ms).first();
+        let failed = |happening: &Happening| {
+            let body = happening.operation.body.as_ref();
+            body.is_some_and(|body| body["kind"] == "payment_failed" && body["class"] == "processing")
+        };
+        shopper.was_turned_away = visit.iter().any(|h| failed(h) && self.is_gateway_down(h.operation.at_ms));
         let left_at_ms = visit.last().map_or(at_ms, |happening| happening.operation.at_ms);
         self.expect(visit);
         let Some((stage, _)) = shopper.leaves else { return };
@@ -88,11 +108,11 @@ impl Shop {
             shopper.is_decided = true;
             let phone = shopper.on_the_phone();
             let back_at_ms = left_at_ms + minutes(dice, 50, 600);
-            self.expect(Visit::new(&phone, dice, back_at_ms).straight_to_order());
+            self.expect(Visit::new(&phone, dice, back_at_ms, self.gateway_down_ms).straight_to_order());
         } else if dice.percent(8) {
             shopper.is_decided = true;
             let back_at_ms = left_at_ms + minutes(dice, 40, 1_200);
-            let visit = Visit::new(shopper, dice, back_at_ms);
+            let visit = Visit::new(shopper, dice, back_at_ms, self.gateway_down_ms);
             let visit = if shopper.number.is_multiple_of(2) { visit.buy() } else { visit.look() };
             self.expect(visit);
         }
@@ -159,6 +179,15 @@ mod tests {
         let at_cart = left.iter().filter(|stage| **stage == Stage::Cart).count();
         let share = at_cart * 100 / left.len();
         assert!((48..55).contains(&share), "{share} % of them at the cart page");
+    }
+
+    #[test]
+    fn while_the_gateway_is_down_nobody_orders_and_many_are_turned_away() {
+        let told = script(1, 400);
+        let is_down = |h: &&Happening| GATEWAY_DOWN_MS.0 <= h.operation.at_ms && h.operation.at_ms < GATEWAY_DOWN_MS.1;
+        assert_eq!(told.iter().filter(is_down).filter(|h| h.operation.kind == Kind::Order).count(), 0);
+        let shop = Shop::open(1, 400, 0);
+        assert!(shop.shoppers.values().filter(|shopper| shopper.was_turned_away).count() > 15);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Shopper {
     pub leaves: Option<(Stage, &'static Motive)>,
     /// They have bought, or have made up their mind to, whatever we send.
     pub is_decided: bool,
+    /// They wanted to pay and could not.
+    pub was_turned_away: bool,
 }
 
 impl Shopper {
@@ -75,6 +77,7 @@ impl Shopper {
             consents: *dice.pick(&[(86, Some("granted")), (7, Some("denied")), (7, None)]),
             leaves,
             is_decided: false,
+            was_turned_away: false,
         }
     }
 

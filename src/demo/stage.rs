@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::alarm::{ALERT, News, Watch};
 use super::receiver::{Received, Receiver};
 use super::screen::{Counters, Screen, Tone};
 use super::setup::STEPS;
@@ -52,6 +53,10 @@ impl Cast {
             Self::Simulated(_) => None,
             Self::Recorded(operations) => operations.back().map(|operation| operation.at_ms),
         }
+    }
+
+    fn is_gateway_down(&self, at_ms: i64) -> bool {
+        matches!(self, Self::Simulated(shop) if shop.is_gateway_down(at_ms))
     }
 
     fn take_next(&mut self) -> Option<Happening> {
@@ -100,6 +105,8 @@ pub struct Show<'a> {
     seen: BTreeSet<String>,
     in_checkout: BTreeSet<String>,
     counters: Counters,
+    /// Nobody watches a recording: it may be of months.
+    watch: Option<Watch>,
     report: Report,
 }
 
@@ -126,6 +133,7 @@ impl<'a> Show<'a> {
             seen: BTreeSet::new(),
             in_checkout: BTreeSet::new(),
             counters: Counters::default(),
+            watch: None,
             report: Report::default(),
         }
     }
@@ -134,6 +142,9 @@ impl<'a> Show<'a> {
     #[expect(clippy::disallowed_methods, reason = "the audience watches in real time; the play is on our clock")]
     pub async fn play(&mut self, cast: &mut Cast) -> anyhow::Result<()> {
         let (mut standstill, mut began) = (0, Instant::now());
+        if let (Cast::Simulated(_), Some(from_ms)) = (&*cast, cast.next_at_ms()) {
+            self.watch = Some(Watch::new(from_ms));
+        }
         loop {
             let due_at_ms = self.app.next_moment().await?.map(Moment::millis);
             let acts_at_ms = cast.next_at_ms();
@@ -144,7 +155,7 @@ impl<'a> Show<'a> {
             if standstill > STANDSTILL_MAX {
                 bail!("the engine does not settle at {}", Moment::from_millis(self.now_ms));
             }
-            self.move_to(next_ms, began.elapsed()).await;
+            self.move_to(next_ms, began.elapsed(), cast).await;
             began = Instant::now();
             // An act in the very moment that something falls due comes first: activity at the end of a window is in time.
             if acts_at_ms == Some(next_ms)
@@ -153,6 +164,7 @@ impl<'a> Show<'a> {
                 self.act(&happening).await?;
             }
             self.drain(cast).await?;
+            self.look_out().await?;
         }
         self.screen.close();
         Ok(())
@@ -163,13 +175,27 @@ impl<'a> Show<'a> {
         for (key, count) in self.app.tallies().await? {
             *self.report.tallies.entry(key).or_default() += count;
         }
+        let watch = self.watch.take();
+        self.report.alarms = watch
+            .map(|watch| watch.alarms)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|alarm| {
+                let until = alarm.over_at_ms.map_or_else(|| "the end".to_owned(), |at_ms| self.screen.time(at_ms));
+                format!(
+                    "{ALERT} rang {} to {until}: {} carts could not pay",
+                    self.screen.time(alarm.rang_at_ms),
+                    alarm.carts
+                )
+            })
+            .collect();
         self.report.ledger = self.receiver.ledger();
         self.report.late_by.sort_unstable();
         self.report.send_ms.sort_unstable();
         Ok(self.report)
     }
 
-    async fn move_to(&mut self, next_ms: i64, spent: Duration) {
+    async fn move_to(&mut self, next_ms: i64, spent: Duration, cast: &Cast) {
         let next_ms = next_ms.max(self.now_ms);
         if self.now_ms != i64::MIN {
             let span = Duration::from_millis(u64::try_from(next_ms - self.now_ms).unwrap_or(0));
@@ -177,7 +203,9 @@ impl<'a> Show<'a> {
         }
         self.now_ms = next_ms;
         self.clock.set(Moment::from_millis(next_ms));
-        let is_down = self.receiver.is_out_of_order().then_some("the receiver is out of order");
+        let receiver_down = self.receiver.is_out_of_order().then_some("receiver down");
+        let rings = self.watch.as_ref().is_some_and(Watch::rings).then_some("ALARM");
+        let is_down = rings.or(receiver_down).or_else(|| cast.is_gateway_down(next_ms).then_some("payments down"));
         self.screen.show(next_ms, &self.counters, is_down);
     }
 
@@ -239,7 +267,20 @@ impl<'a> Show<'a> {
         }
         let ledger = self.receiver.ledger();
         self.counters.verified = ledger.verified;
-        self.counters.turned_away = ledger.turned_away;
+        Ok(())
+    }
+
+    /// Ops look at the counts, and are told when too many cannot pay.
+    async fn look_out(&mut self) -> anyhow::Result<()> {
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.is_due(self.now_ms)) else { return Ok(()) };
+        match watch.read(self.now_ms, &self.app.tallies().await?) {
+            Some(News::Rings { carts }) => {
+                let text = format!("ALARM {ALERT}: {carts} carts could not pay");
+                self.screen.tell(self.now_ms, Tone::Alarm, &text);
+            }
+            Some(News::Over) => self.screen.tell(self.now_ms, Tone::Alarm, &format!("{ALERT} is over")),
+            None => {}
+        }
         Ok(())
     }
 

@@ -25,6 +25,8 @@ pub struct Report {
     pub late_by: Vec<Duration>,
     /// From the moment the engine was let go to the webhook's arrival, in real milliseconds; ascending.
     pub send_ms: Vec<u64>,
+    /// A line for each alarm that rang.
+    pub alarms: Vec<String>,
     pub took: Duration,
 }
 
@@ -70,15 +72,15 @@ impl Report {
     }
 
     fn carts(&self) -> Table {
-        let mut table = new_table(&["carts", "count", "of all"]);
+        let mut table = new_table(&["carts", "count", "share"]);
         let all = self.count("carts");
         let abandonments = self.sum("abandonments/", "");
         let organic = self.count("conversions/organic");
         let recovered = self.count("conversions/recovered");
         let rows = [
             ("seen", all),
-            ("bought without a stall", organic),
-            ("recovered after one", recovered),
+            ("bought at once", organic),
+            ("recovered", recovered),
             ("never bought", all - organic - recovered),
         ];
         for (name, count) in rows {
@@ -90,7 +92,7 @@ impl Report {
     }
 
     fn stages(&self) -> Table {
-        let mut table = new_table(&["stage", "reached", "stalled", "reason known"]);
+        let mut table = new_table(&["stage", "reached", "stalled", "known why"]);
         for stage in STAGES {
             let reached = self.count(&format!("stage_entered/{stage}"));
             if reached == 0 {
@@ -161,14 +163,9 @@ impl Report {
         let mut table = new_table(&["lag", "p50", "p99", "max"]);
         let late = |share| at_share(&self.late_by, share).unwrap_or_default();
         let seconds = |span: Duration| format!("{} s", span.as_secs());
-        table.add_row([
-            "due to received, shop's time".to_owned(),
-            seconds(late(50)),
-            seconds(late(99)),
-            seconds(late(100)),
-        ]);
+        table.add_row(["due to received (shop)".to_owned(), seconds(late(50)), seconds(late(99)), seconds(late(100))]);
         let send = |share| format!("{} ms", at_share(&self.send_ms, share).unwrap_or_default());
-        table.add_row(["decide, sign, send, real time".to_owned(), send(50), send(99), send(100)]);
+        table.add_row(["decide, sign, send (real)".to_owned(), send(50), send(99), send(100)]);
         aligned(table)
     }
 }
@@ -186,6 +183,9 @@ impl fmt::Display for Report {
         let attempts = self.ranked("attempts", "attempts/", REASONS_TOLD, |rest| rest.replacen('/', ": ", 1));
         writeln!(f, "{}", beside(&self.receiver(), &attempts))?;
         writeln!(f, "{}", beside(&self.lag(), &self.recovered_value()))?;
+        for alarm in &self.alarms {
+            writeln!(f, "{alarm}")?;
+        }
         writeln!(f, "took {:.1} s", self.took.as_secs_f64())
     }
 }
@@ -245,6 +245,27 @@ mod tests {
         assert_eq!(fine, "every one of 3 reminders was received once, signature verified");
         let fault = report(3, 2).verdict().expect_err("one is missing");
         assert!(fault.contains("3 reminders delivered, the receiver 2"), "{fault}");
+    }
+
+    #[test]
+    fn the_tables_fit_a_terminal_of_eighty_columns() {
+        let mut report = report(123_456, 123_456);
+        for (key, count) in [
+            ("carts", 123_456),
+            ("stage_entered/shipping", 123_456),
+            ("reasons/payment/payment_method_missing/inferred_hard", 12_345),
+            ("reminders_suppressed/shopper_returned", 12_345),
+            ("attempts/mailer/connect_failed", 12_345),
+            ("recovered_value_minor/EUR", 12_345_678),
+        ] {
+            report.tallies.insert(key.to_owned(), count);
+        }
+        report
+            .alarms
+            .push("CartwakePaymentErrors rang day 1, 20:05 to day 2, 19:35: 23 carts could not pay".to_owned());
+        for line in report.to_string().lines() {
+            assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+        }
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 
 use super::dice::Dice;
+use super::motive::Hint;
 use super::shopper::Shopper;
-use crate::domain::Stage;
+use crate::domain::{PaymentClass, ReasonCode, Stage};
 use crate::replay::{Kind, Operation};
 
 pub const MINUTE_MS: i64 = 60_000;
@@ -24,12 +25,14 @@ pub struct Visit<'a> {
     shopper: &'a Shopper,
     dice: &'a mut Dice,
     at_ms: i64,
+    /// The payment gateway processes nothing from, until.
+    gateway_down_ms: (i64, i64),
     told: Vec<Happening>,
 }
 
 impl<'a> Visit<'a> {
-    pub const fn new(shopper: &'a Shopper, dice: &'a mut Dice, at_ms: i64) -> Self {
-        Self { shopper, dice, at_ms, told: Vec::new() }
+    pub const fn new(shopper: &'a Shopper, dice: &'a mut Dice, at_ms: i64, gateway_down_ms: (i64, i64)) -> Self {
+        Self { shopper, dice, at_ms, gateway_down_ms, told: Vec::new() }
     }
 
     /// The first visit: to the order, or to where the shopper leaves.
@@ -44,12 +47,14 @@ impl<'a> Visit<'a> {
         self.walk_to(goal);
         match self.shopper.leaves {
             None => self.pay(),
+            // Whatever they would have found fault with: they cannot even try to pay.
+            Some((Stage::Payment, _)) if self.is_gateway_down() => self.pay(),
             Some((_, motive)) => {
                 self.pause(5, 90);
                 if let Some(signal) = motive.hint.signal(self.shopper.subtotal(), self.shopper.total()) {
                     self.say(Kind::Signal, signal);
                 }
-                self.perhaps_say_why();
+                self.perhaps_say_why(motive.code);
             }
         }
         if self.dice.percent(3) {
@@ -104,16 +109,28 @@ impl<'a> Visit<'a> {
         self.pause(15, 120);
         self.say(Kind::Signal, json!({"kind": "payment_attempted"}));
         self.pause(3, 20);
-        self.say(Kind::Order, self.shopper.order());
+        if !self.is_gateway_down() {
+            self.say(Kind::Order, self.shopper.order());
+            return;
+        }
+        // They try again, as everybody does.
+        for _ in 0..2 {
+            self.say(Kind::Signal, Hint::PaymentFailed(PaymentClass::Processing).signal(0, 0).unwrap_or_default());
+            self.pause(20, 90);
+        }
+        self.perhaps_say_why(ReasonCode::PaymentError);
+    }
+
+    const fn is_gateway_down(&self) -> bool {
+        self.gateway_down_ms.0 <= self.at_ms && self.at_ms < self.gateway_down_ms.1
     }
 
     /// The exit survey: few answer, and not all of them say the real reason.
-    fn perhaps_say_why(&mut self) {
-        let Some((_, motive)) = self.shopper.leaves else { return };
+    fn perhaps_say_why(&mut self, code: ReasonCode) {
         if !self.dice.percent(18) {
             return;
         }
-        let code = if self.dice.percent(85) { motive.code.as_str() } else { "other" };
+        let code = if self.dice.percent(85) { code.as_str() } else { "other" };
         self.pause(5, 60);
         self.say(Kind::Reason, json!({"code": code, "source": "reported"}));
     }

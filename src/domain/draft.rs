@@ -104,7 +104,8 @@ impl<'a> Draft<'a> {
     /// a browser that tries again and again counts once.
     pub fn meet_error(&mut self, code: ReasonCode, at: Moment) {
         let cart = &self.cart;
-        let of_episode = cart.signals.iter().filter(|s| s.at >= cart.episode_started_at && s.kind.error() == Some(code));
+        let of_episode =
+            cart.signals.iter().filter(|s| s.at >= cart.episode_started_at && s.kind.error() == Some(code));
         if at >= cart.episode_started_at && of_episode.take(2).count() == 1 {
             self.facts.push(Fact::ErrorMet { stage: cart.stage, code, at });
         }

@@ -7,8 +7,8 @@ use std::sync::PoisonError;
 
 use super::Metrics;
 use crate::domain::{
-    Attribution, EndpointName, OrderKind, OutcomeName, Program, ReasonCode, ReasonSource, ReminderResult, ShopId, Stage,
-    StateName, Why,
+    Attribution, EndpointName, OrderKind, OutcomeName, Program, ReasonCode, ReasonSource, ReminderResult, ShopId,
+    Stage, StateName, Why,
 };
 
 /// What a checkout monitor watches (`deploy/prometheus/rules/shop.yml`).

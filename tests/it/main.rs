@@ -9,6 +9,7 @@
 //! - `unfit.rs`: servers that are not as they must be, or full;
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
+//! - `prometheus.rs`: the metrics, their labels, and the alert rules, before `promtool`;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
 //!
 //! `samples.rs` gives values, `servers.rs` and `groups.rs` private redis-servers. No test sleeps but to wait for a process.
@@ -22,6 +23,7 @@ mod groups;
 mod memory;
 mod model;
 mod policy;
+mod prometheus;
 mod receiver;
 mod redis_only;
 mod samples;

@@ -14,6 +14,7 @@ const FACTS: &[&str] = &[
     "reasons",       // ReasonFound
     "reason_agreement", // ReasonJudged
     "resumed",       // Resumed
+    "checkout_errors", // ErrorMet
     "reminders",     // Reminder
     "reminders_suppressed", // Reminder, with a why
     "conversions",   // CartConverted
