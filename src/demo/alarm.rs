@@ -74,7 +74,8 @@ impl Watch {
 
     /// Reads the service's counts as they are now.
     pub fn read(&mut self, now_ms: i64, tallies: &[(String, i64)]) -> Option<News> {
-        let sum = |fits: fn(&str) -> bool| tallies.iter().filter(|(key, _)| fits(key)).map(|(_, count)| count).sum::<i64>();
+        let sum =
+            |fits: fn(&str) -> bool| tallies.iter().filter(|(key, _)| fits(key)).map(|(_, count)| count).sum::<i64>();
         let now = Reading {
             at_ms: now_ms,
             errors: sum(|key| key.starts_with("checkout_errors/") && key.ends_with("/payment_error")),
