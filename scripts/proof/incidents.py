@@ -221,21 +221,26 @@ def main():
     subprocess.run([sys.executable, lab.ROOT / "scripts" / "convert_sessions.py", "ecom", source, sessions], check=True,
                    stdout=subprocess.DEVNULL)
     shop = Shop()
-    count = replay(sessions, shop)
+    try:
+        count = replay(sessions, shop)
+        stored = shop.service.tallies()
+    finally:
+        shop.service.stop()
     start, end = shop.ticks[0], shop.ticks[-1]
     print(f"{count} operations over {(end - start) // DAY_S} days, /metrics read {len(shop.ticks)} times, "
           f"{time.monotonic() - began:.0f} s")
     print_weeks(shop.readings, start)
-    stored = shop.service.tallies()
-    shop.service.stop()
 
     past = watch.Past()
     prometheus = watch.Prometheus(past=past)
-    past.hand_over(as_lines(shop.readings, 'job="cartwake",instance="replay:8081"'))
-    record(prometheus, past, start, end)
-    windows = [(rule["name"], rule["labels"]["severity"], window) for rule in prometheus.rules("alerting")
-               if rule["query"].find("shop") >= 0 for window in firing(prometheus, rule, start, end)]
-    prometheus.stop()
+    try:
+        past.hand_over(as_lines(shop.readings, 'job="cartwake",instance="replay:8081"'))
+        record(prometheus, past, start, end)
+        windows = [(rule["name"], rule["labels"]["severity"], window) for rule in prometheus.rules("alerting")
+                   if "shop:" in rule["query"] or "shop_reason:" in rule["query"]
+                   for window in firing(prometheus, rule, start, end)]
+    finally:
+        prometheus.stop()
     print(f"alerts, over the same days ({time.monotonic() - began:.0f} s so far):")
     for name, severity, (fired, ended) in windows:
         print(f"      {name:<26} {severity:<9} {minute(fired)} .. {minute(ended)}")
