@@ -6,6 +6,7 @@
 mod expected;
 mod maker;
 mod reasons;
+mod status;
 
 use std::sync::RwLock;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use self::expected::ExpectedShop;
 use self::expected::Known;
 use self::maker::Maker;
 use self::reasons::ReasonMetrics;
+use self::status::status_text;
 use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReasonCode, ReminderResult, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -307,7 +309,7 @@ impl Metrics {
     /// An endpoint is no longer configured: whether it is up is no question any more.
     pub fn endpoint_removed(&self, shop: &ShopId, endpoint: &EndpointName) {
         // Not there is as good as removed.
-        drop(self.endpoint_up.remove_label_values(&[shop.as_str(), endpoint.as_str()]));
+        self.endpoint_up.remove_label_values(&[shop.as_str(), endpoint.as_str()]).unwrap_or_default();
     }
 
     /// Another writer was faster.
@@ -373,33 +375,5 @@ impl Metrics {
             text.clear();
         }
         String::from_utf8(text).unwrap_or_default()
-    }
-}
-
-/// Status codes are a small closed set; anything odd is counted by its class.
-#[expect(clippy::match_overlapping_arm, reason = "the codes that we give, then the classes of all others")]
-fn status_text(status: u16) -> &'static str {
-    match status {
-        200 => "200",
-        201 => "201",
-        204 => "204",
-        400 => "400",
-        401 => "401",
-        403 => "403",
-        404 => "404",
-        405 => "405",
-        408 => "408",
-        409 => "409",
-        413 => "413",
-        415 => "415",
-        422 => "422",
-        429 => "429",
-        500 => "500",
-        503 => "503",
-        100..=199 => "1xx",
-        200..=299 => "2xx",
-        300..=399 => "3xx",
-        400..=499 => "4xx",
-        _ => "5xx",
     }
 }

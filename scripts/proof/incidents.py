@@ -56,6 +56,7 @@ class Shop:
         self.service = lab.Service("embedded", None, "", 'clock = "events"\n[scheduler]\npoll = "10ms"\n')
         self.call = self.service.client()
         self.ops = http.client.HTTPConnection("127.0.0.1", self.service.ops_port, timeout=20)
+        self.heard_at = 0
         self.ticks, self.readings = [], collections.defaultdict(dict)
 
     def ask_ops(self, method, path, body=None):
@@ -74,6 +75,7 @@ class Shop:
         else:
             return
         assert answer[0] in (200, 201), answer
+        self.heard_at = seconds(operation["at"])
 
     def tick(self, at):
         """The clock moves to this moment; when all that was due by then is decided, the metrics are read."""
@@ -219,21 +221,26 @@ def main():
     subprocess.run([sys.executable, lab.ROOT / "scripts" / "convert_sessions.py", "ecom", source, sessions], check=True,
                    stdout=subprocess.DEVNULL)
     shop = Shop()
-    count = replay(sessions, shop)
+    try:
+        count = replay(sessions, shop)
+        stored = shop.service.tallies()
+    finally:
+        shop.service.stop()
     start, end = shop.ticks[0], shop.ticks[-1]
     print(f"{count} operations over {(end - start) // DAY_S} days, /metrics read {len(shop.ticks)} times, "
           f"{time.monotonic() - began:.0f} s")
     print_weeks(shop.readings, start)
-    stored = shop.service.tallies()
-    shop.service.stop()
 
     past = watch.Past()
     prometheus = watch.Prometheus(past=past)
-    past.hand_over(as_lines(shop.readings, 'job="cartwake",instance="replay:8081"'))
-    record(prometheus, past, start, end)
-    windows = [(rule["name"], rule["labels"]["severity"], window) for rule in prometheus.rules("alerting")
-               if rule["query"].find("shop") >= 0 for window in firing(prometheus, rule, start, end)]
-    prometheus.stop()
+    try:
+        past.hand_over(as_lines(shop.readings, 'job="cartwake",instance="replay:8081"'))
+        record(prometheus, past, start, end)
+        windows = [(rule["name"], rule["labels"]["severity"], window) for rule in prometheus.rules("alerting")
+                   if "shop:" in rule["query"] or "shop_reason:" in rule["query"]
+                   for window in firing(prometheus, rule, start, end)]
+    finally:
+        prometheus.stop()
     print(f"alerts, over the same days ({time.monotonic() - began:.0f} s so far):")
     for name, severity, (fired, ended) in windows:
         print(f"      {name:<26} {severity:<9} {minute(fired)} .. {minute(ended)}")
@@ -249,8 +256,15 @@ def main():
         tallied = sum(tally for (_, name), tally in stored.items() if name.startswith("checkout_errors/") and reason in name)
         lab.check(f"{reason}: the counters say what the store has counted, {tallied} carts", len(moments) == tallied)
         check_incident(reason, alert, first, last, windows, moments)
-    others = sorted({name for name, _, _ in windows} - {alert for alert, _, _ in INCIDENTS.values()})
-    print(f"other alerts that fired: {', '.join(others) or 'none'}")
+    first, last = seconds(INCIDENTS["payment_error"][1]), seconds(INCIDENTS["payment_error"][2]) + 8 * DAY_S
+    jumps = [window for name, _, window in windows if name == "CartwakeAbandonmentJump"]
+    lab.check(f"more carts than usual are left ({len(jumps)} times) while payments fail, and at no other time",
+              all(first <= fired and ended <= last for fired, ended in jumps))
+    silent = [window for name, _, window in windows if name == "CartwakeShopSilent"]
+    lab.check(f"the shop is silent when the recording has ended ({minute(shop.heard_at)}), and at no other time",
+              silent and all(fired >= shop.heard_at for fired, _ in silent))
+    known = {"CartwakePaymentErrors", "CartwakeTechnicalErrors", "CartwakeAbandonmentJump", "CartwakeShopSilent"}
+    lab.check("no other alert fired", {name for name, _, _ in windows} <= known)
 
 
 main()

@@ -72,10 +72,12 @@ impl Shop {
             return;
         }
         // Who stumbled over the payment wanted the thing; most of all who was turned away.
-        let eager = match shopper.leaves {
-            _ if shopper.was_turned_away => 6,
-            Some((Stage::Payment, _)) => 2,
-            Some(_) | None => 1,
+        let eager = if shopper.was_turned_away {
+            6
+        } else if matches!(shopper.leaves, Some((Stage::Payment, _))) {
+            2
+        } else {
+            1
         };
         let step = u64::try_from(step).unwrap_or(u64::MAX);
         let mut dice = Dice::about(&[self.seed, shopper.number, abandonment, step, 7]);

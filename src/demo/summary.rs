@@ -92,7 +92,7 @@ impl Report {
     }
 
     fn stages(&self) -> Table {
-        let mut table = new_table(&["stage", "reached", "stalled", "known why"]);
+        let mut table = new_table(&["stage", "reached", "stalled", "known"]);
         for stage in STAGES {
             let reached = self.count(&format!("stage_entered/{stage}"));
             if reached == 0 {
@@ -165,7 +165,7 @@ impl Report {
         let seconds = |span: Duration| format!("{} s", span.as_secs());
         table.add_row(["due to received (shop)".to_owned(), seconds(late(50)), seconds(late(99)), seconds(late(100))]);
         let send = |share| format!("{} ms", at_share(&self.send_ms, share).unwrap_or_default());
-        table.add_row(["decide, sign, send (real)".to_owned(), send(50), send(99), send(100)]);
+        table.add_row(["decide and send (real)".to_owned(), send(50), send(99), send(100)]);
         aligned(table)
     }
 }
@@ -174,7 +174,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by_source = |rest: &str| {
             let mut parts = rest.split('/').skip(1);
-            format!("{} ({})", parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+            format!(
+                "{} ({})",
+                parts.next().unwrap_or_default(),
+                parts.next().unwrap_or_default().trim_start_matches("inferred_")
+            )
         };
         writeln!(f, "{}\n{}", beside(&self.carts(), &self.stages()), self.reminders())?;
         let reasons = self.ranked("why they left (source)", "reasons/", REASONS_TOLD, by_source);

@@ -125,6 +125,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// An error that was just kept with the signals: counted unless this idle episode had one of its kind before, so that
+    /// a browser that tries again and again counts once.
+    pub fn meet_error(&mut self, code: ReasonCode, at: Moment) {
+        let cart = &self.cart;
+        let of_episode =
+            cart.signals.iter().filter(|s| s.at >= cart.episode_started_at && s.kind.error() == Some(code));
+        if at >= cart.episode_started_at && of_episode.take(2).count() == 1 {
+            self.facts.push(Fact::ErrorMet { stage: cart.stage, code, at });
+        }
+    }
+
     pub fn enter_stage(&mut self, stage: Stage, at: Moment) {
         if stage != self.cart.stage {
             self.cart.stage_since = at;

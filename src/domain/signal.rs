@@ -165,7 +165,10 @@ impl SignalKind {
             let is_ours = matches!(class, PaymentClass::Authentication | PaymentClass::Processing);
             return is_ours.then_some(ReasonCode::PaymentError);
         }
-        matches!(self, Self::ErrorShown { .. }).then_some(ReasonCode::TechnicalError)
+        // Where only a duration is told, nothing broke.
+        let is_error =
+            matches!(self, Self::ErrorShown { status: Some(_), .. } | Self::ErrorShown { slow_ms: None, .. });
+        is_error.then_some(ReasonCode::TechnicalError)
     }
 
     /// Whether this shows the shopper at work. Leaving is not activity, and neither is what we cannot name.
