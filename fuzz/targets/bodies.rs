@@ -24,6 +24,7 @@ fn live(data: &[u8]) {
     let mut now = Moment::from_millis(1_800_000_000_000);
     let mut cart: Option<Cart> = None;
     for line in data.split(|byte| *byte == b'\n') {
+        noise::batch(line);
         let Some((call, body)) = line.split_first() else { continue };
         now = now.plus(Duration::from_secs(u64::from(call / 6) * 600));
         if let Some(due) = cart.clone().and_then(|cart| on_wake(cart, &person, now, &program)) {

@@ -15,7 +15,7 @@ use crate::config::Role;
 /// Names the shop for a key of the whole server.
 pub const SHOP_HEADER: &str = "Cartwake-Shop";
 /// Longest key looked at.
-const KEY_BYTES_MAX: usize = 512;
+pub const KEY_BYTES_MAX: usize = 512;
 
 /// The key's entry, when its role is at least this and it may be used from where it is.
 ///
@@ -27,13 +27,42 @@ pub fn authenticate<'a>(req: &HttpRequest, access: &'a Access, least: Role) -> R
     if entry.role < least {
         return Err(Problem::new(Kind::Forbidden, "The role of this key is too weak for this call."));
     }
-    if entry.role == Role::Browser {
-        let origin = req.headers().get(ORIGIN).and_then(|v| v.to_str().ok());
-        if !origin.is_some_and(|origin| entry.allows_origin(origin)) {
-            return Err(Problem::new(Kind::OriginNotAllowed, "A browser key works from its allowed_origins only."));
-        }
+    if entry.role == Role::Browser && !origin_of(req).is_some_and(|origin| entry.allows_origin(origin)) {
+        return Err(wrong_origin());
     }
     Ok(entry)
+}
+
+/// The origin of the page that calls, when any browser key may be used from there.
+///
+/// # Errors
+/// 403 from anywhere else.
+pub fn check_origin<'r>(req: &'r HttpRequest, access: &Access) -> Result<&'r str, Problem> {
+    origin_of(req).filter(|origin| access.knows_origin(origin)).ok_or_else(wrong_origin)
+}
+
+/// The shop of a browser key that came in a body, from a page of this origin. A key that may do more has no business in
+/// a page, and is turned away there so that it is noticed.
+///
+/// # Errors
+/// 401 for a key that is not known, 403 for one of another role or from elsewhere.
+pub fn authenticate_page(key: &str, origin: &str, access: &Access) -> Result<Arc<ShopAccess>, Problem> {
+    let entry = access.find(key).ok_or_else(|| Problem::new(Kind::Unauthenticated, "Send a browser key as `key`."))?;
+    match (entry.role, &entry.shop) {
+        (Role::Browser, Some(shop)) if entry.allows_origin(origin) => Ok(Arc::clone(shop)),
+        (Role::Browser, _) => Err(wrong_origin()),
+        (Role::Server | Role::Admin, _) => {
+            Err(Problem::new(Kind::Forbidden, "Only a browser key is taken here: any other must never be in a page."))
+        }
+    }
+}
+
+fn origin_of(req: &HttpRequest) -> Option<&str> {
+    req.headers().get(ORIGIN)?.to_str().ok()
+}
+
+fn wrong_origin() -> Problem {
+    Problem::new(Kind::OriginNotAllowed, "A browser key works from its allowed_origins only.")
 }
 
 fn bearer(req: &HttpRequest) -> Option<&str> {

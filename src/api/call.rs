@@ -108,7 +108,8 @@ impl<'r> Call<'r> {
         Ok(key.map(|key| Once { key, fingerprint: self.fingerprint(bytes) }))
     }
 
-    fn fingerprint(&self, bytes: &[u8]) -> u64 {
+    /// What tells this request from any other that bears the same key.
+    pub(super) fn fingerprint(&self, bytes: &[u8]) -> u64 {
         let mut hash = Sha256::new();
         for part in [self.req.method().as_str().as_bytes(), self.req.path().as_bytes(), bytes] {
             hash.update((part.len() as u64).to_be_bytes());

@@ -8,6 +8,7 @@ use actix_web::test::TestRequest;
 use super::access::Access;
 use super::auth::{authenticate, shop_of};
 use super::body::{self, FromBody};
+use super::browser::{self, Batch};
 use super::call::key_in;
 use super::cart_check::{Patch, Snapshot};
 use super::carts::Wanted;
@@ -58,6 +59,15 @@ fn judged<T>(verdict: Result<T, Problem>) -> Option<T> {
     assert!((400..500).contains(&status), "{problem:?}");
     assert!(problem.json().len() < 64 * 1024, "{problem:?}");
     None
+}
+
+/// Reads these bytes as the batch of a page, and what each event of it says.
+pub fn batch(bytes: &[u8]) {
+    let access = access();
+    let batch = read::<Batch>(bytes, &());
+    for event in batch.iter().flat_map(|batch| &batch.events) {
+        access.shop("a").map(|shop| judged(browser::said(event, shop)));
+    }
 }
 
 /// Reads the lines of a text as what a call says besides its body: key, origin, shop, name of the write, media type,
@@ -114,6 +124,7 @@ mod tests {
         for call in 0..6 {
             drop(input(call, bytes, Moment::from_millis(1_800_000_000_000)));
         }
+        batch(bytes);
         head(bytes);
     }
 
@@ -126,6 +137,15 @@ mod tests {
         #[test]
         fn a_damaged_body_never_panics(at in 0..220_usize, byte in any::<u8>(), cut in 0..220_usize) {
             let mut bytes = br#"{"currency":"EUR","stage":"payment","items":[{"product_id":"a","quantity":2,"unit_price_minor":199}],"shopper":{"email":"a@b.example"},"totals":{"total_minor":398},"kind":"exit_intent","at":"2026-01-02T03:04:05Z","order_id":"o"}"#.to_vec();
+            bytes[at] = byte;
+            read_as_everything(&bytes);
+            bytes.truncate(cut);
+            read_as_everything(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_batch_never_panics(at in 0..190_usize, byte in any::<u8>(), cut in 0..190_usize) {
+            let mut bytes = br#"{"key":"b","sent_at":"2026-01-02T03:04:05Z","events":[{"op":"signal","cart_id":"c","body":{"kind":"exit_intent","event_id":"e"}},{"op":"put","cart_id":"c","body":{"currency":"EUR","revision":7}}]}"#.to_vec();
             bytes[at] = byte;
             read_as_everything(&bytes);
             bytes.truncate(cut);

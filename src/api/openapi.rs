@@ -14,7 +14,7 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 pub use self::names::{
-    AttributionName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
+    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
     PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName, ReportingSourceName, SourceName,
     StageName, StateNameSchema, WhyName,
 };
@@ -29,7 +29,7 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post, super::recoveries::post,
-        super::recover::get, super::check::get, get,
+        super::recover::get, super::check::get, super::browser::post, super::widget::get, super::widget::survey, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,

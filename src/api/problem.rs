@@ -181,9 +181,13 @@ impl Problem {
     /// The problem as it is sent.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.body()).unwrap_or_default()
+    }
+
+    /// The problem as a part of another answer.
+    pub(super) fn body(&self) -> ProblemBody<'_> {
         let (status, slug, title) = self.kind.parts();
-        let body = ProblemBody { slug, title, status, detail: &self.detail, errors: &self.errors };
-        serde_json::to_vec(&body).unwrap_or_default()
+        ProblemBody { slug, title, status, detail: &self.detail, errors: &self.errors }
     }
 
     /// The bad fields.

@@ -12,11 +12,14 @@ use super::call::Call;
 use super::envelope::Envelope;
 use super::faults::{At, Faults};
 use super::fields::{Checked, text};
-use super::json::{Given, Text};
+use super::json::{Given, List, Text};
 use super::problem::Problem;
 use super::receipt::{self, CartReceipt};
 use crate::config::Role;
 use crate::domain::{ReasonCode, ReasonSource, What, is_reportable};
+
+/// Most answers that a survey offers.
+const SHOWN_MAX: usize = 32;
 
 /// A reason to leave.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -34,6 +37,11 @@ pub struct ReasonBody<'a> {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500)]
     comment: Given<Text<'a>>,
+    /// The codes that the shopper could choose from, in the order shown: a survey that always begins with the same answer
+    /// gets that answer. Not stored.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<super::openapi::ReportableReasonName>>, max_items = 32)]
+    shown: Given<List<Text<'a>, SHOWN_MAX>>,
     /// When it was said; now when left out.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -61,6 +69,9 @@ impl FromBody for Said {
         let root = At::Root;
         let envelope = Envelope::check(body.occurred_at, body.revision, body.event_id, faults);
         body.comment.optional(&root.field("comment"), faults, text::<500>);
+        body.shown.each(&root.field("shown"), faults, |shown, at, faults| {
+            Given::Value(shown).optional(at, faults, |text| code(&text, Some(ReasonSource::Reported)))
+        });
         let source = body.source.required(&root.field("source"), faults, |text| source(&text));
         let code = body.code.required(&root.field("code"), faults, |text| code(&text, source));
         Some(Said { envelope, code: code?, source: source? })

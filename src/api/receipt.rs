@@ -102,10 +102,16 @@ pub fn of_cart(headers: &HeaderMap, id: &CartId, receipt: &Receipt) -> Result<Ht
     if is_applied && prefers_minimal(headers) {
         return Ok(HttpResponse::NoContent().insert_header(("Preference-Applied", "return=minimal")).finish());
     }
+    let (status, answer) = cart(id, receipt);
+    json(status, &answer)
+}
+
+/// The receipt of a write of a cart, and the status that goes with it.
+pub(super) fn cart<'a>(id: &'a CartId, receipt: &Receipt) -> (StatusCode, CartReceipt<'a>) {
     let status = if receipt.created { StatusCode::CREATED } else { StatusCode::OK };
     let answer = CartReceipt {
         cart_id: id.as_str(),
-        applied: is_applied,
+        applied: receipt.applied == Applied::Applied,
         why: why(receipt.applied),
         state: receipt.state.as_str(),
         stage: receipt.stage.as_str(),
@@ -113,7 +119,7 @@ pub fn of_cart(headers: &HeaderMap, id: &CartId, receipt: &Receipt) -> Result<Ht
         revision: receipt.revision,
         next_wake_at: receipt.next_wake_at,
     };
-    json(status, &answer)
+    (status, answer)
 }
 
 /// The answer to an order.

@@ -15,11 +15,11 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const BINARY = process.env.CARTWAKE_BIN ?? path.join(ROOT, 'target/debug/cartwake');
+const BINARY = path.resolve(process.env.CARTWAKE_BIN ?? path.join(ROOT, 'target/debug/cartwake'));
 const CHROMIUM = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 
 /** Asks until the answer is truthy, and gives it back. What it asks about is named in the failure. */
-export async function until(what, ask, withinMs = 10_000) {
+export async function until(what, ask, withinMs = 20_000) {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await ask();
@@ -93,12 +93,18 @@ async function start(service, file, toml) {
   await writeFile(file, toml());
   const child = spawn(BINARY, ['serve', '--config', file], { cwd: service.folder, stdio: ['ignore', 'pipe', 'pipe'] });
   service.child = child;
+  // Also when a test ends in a way that skips its `after`.
+  process.once('exit', () => child.kill('SIGKILL'));
   let greeting = '';
   child.stdout.on('data', (text) => (greeting += text));
   child.stderr.on('data', (text) => (service.log += text));
-  child.on('error', (error) => (service.log += `cannot run ${BINARY}: ${error.message}; build it first\n`));
+  let failure;
+  child.on('error', (error) => {
+    failure = error;
+    service.log += `${BINARY}: ${error.message}; build it first\n`;
+  });
   const found = await until('cartwake says where it listens', () => {
-    if (child.exitCode !== null || child.pid === undefined) throw new Error(`cartwake did not start:\n${service.log}`);
+    if (child.exitCode !== null || failure) throw new Error(`cartwake did not start:\n${service.log}`);
     return greeting.match(/cart API +(\S+)[\s\S]*ops +(\S+)\/metrics/);
   });
   [, service.api, service.ops] = found;
@@ -138,7 +144,7 @@ export function startBrowser() {
 export async function openPage(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   page.faults = [];
   page.on('pageerror', (error) => page.faults.push(String(error)));
   page.on('console', (message) => {

@@ -2,6 +2,7 @@
 //!
 //! Each ends in what was sent and what was not. The clock is set by hand.
 
+mod browser;
 mod damage;
 mod deliveries;
 mod delivery;
@@ -101,4 +102,9 @@ on_every_store! {
         a_browser_key_writes_and_reads_nothing,
         health_and_metrics_tell_the_truth,
         money_is_never_relabelled;
+    browser:
+        a_batch_does_what_its_calls_would,
+        a_batch_sent_again_changes_nothing,
+        a_browsers_wrong_clock_is_set_right,
+        a_batch_is_taken_from_the_pages_of_its_key_only;
 }

@@ -27,6 +27,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),
     ("hmac", &["webhook", "engine", "links"]),
+    ("flate2", &["api"]),
+    ("minifier", &["api"]),
     ("prometheus", &["metrics"]),
     ("clap", &["main"]),
     ("indicatif", &["demo", "replay"]),

@@ -46,6 +46,10 @@ fn currencies() -> impl Iterator<Item = &'static str> {
 }
 
 closed_set!(
+    /// Which call of the cart API an event of a batch is.
+    BatchOpName, "BatchOp", crate::api::browser::Op::ALL
+);
+closed_set!(
     /// An ISO 4217 currency.
     CurrencyCode, "Currency", currencies()
 );

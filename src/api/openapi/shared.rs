@@ -86,6 +86,9 @@ impl ToSchema for CartPatchBody {
     }
 }
 
+/// The calls that bear no key in a header: documents for anybody, and a batch with the key in its body.
+pub(super) const KEYLESS: &[&str] = &["/openapi.json", "/v1/browser", "/widget.js", "/widget/survey.js"];
+
 /// Adds what all calls share.
 pub struct Shared;
 
@@ -93,8 +96,8 @@ impl Modify for Shared {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
             for (kind, operation) in operations(item) {
-                if path == "/openapi.json" {
-                    add_problems(operation, OPEN);
+                if KEYLESS.contains(&path.as_str()) {
+                    add_problems(operation, if kind == Kind::Read { OPEN } else { WRITE });
                 } else if path.contains("{token}") {
                     add_link(operation, path);
                 } else {
