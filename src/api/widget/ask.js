@@ -9,14 +9,15 @@ var isAsking = false;
 
 // Once for each cart, whatever becomes of it.
 function survey(wish) {
+  if (!consent || isAsking) return;
   var state = recall();
-  if (!consent || isAsking || !state.known || state.asked) return;
+  if (!state.known || state.asked) return;
   isAsking = true;
   import(new URL('widget/survey.js', script.src).href)
     .then(function (loaded) {
       // In the meantime another tab may have asked, or consent may be gone.
-      state = recall();
-      if (!consent || !state.known || state.asked) return;
+      state = consent ? recall() : {};
+      if (!state.known || state.asked) return;
       close = loaded.open({
         stage: state.stage, language: settings.lang, wish: wish, reason: reason, dismiss: dismiss, guard: guard
       });

@@ -4,7 +4,7 @@
 
 // Calls kept in the page's memory until the shop says consent; where it says no, none are.
 var HELD_MAX = 20;
-var NEVER_HELD = ['consent', 'survey', 'id'];
+var NEVER_HELD = ['consent', 'survey'];
 
 var held = [];
 var isWatching = false;

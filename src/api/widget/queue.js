@@ -119,7 +119,7 @@ function settle(events, answer) {
       if (result.problem) complain(result.problem);
       if (event.cart_id !== state.id) return;
       // A cart that the server does not have is made anew by what is told next.
-      if (result.status === 404) state.known = 0;
+      if (result.status === 404 || (result.problem && event.op === 'put')) state.known = 0;
       if (result.receipt && result.receipt.why === 'closed') end(state);
     });
   });

@@ -60,6 +60,7 @@ function written() {
 }
 
 var view = guard(function () {
+  if (!consent) return;
   seen = {};
   place = here();
   if (document.querySelector('[data-cartwake-ordered]')) return change(end);
@@ -84,7 +85,7 @@ var view = guard(function () {
 // A page of an application came without a load. It draws first.
 function moved() {
   setTimeout(function () {
-    if (consent && here() !== place) view();
+    if (here() !== place) view();
   }, 100);
 }
 
