@@ -26,7 +26,7 @@ var STYLE =
   'border:1px solid;border-radius:var(--cartwake-radius,.5rem)}' +
   '.main{background:var(--cartwake-accent,CanvasText);color:var(--cartwake-accent-color,Canvas)}' +
   '.link{min-height:2rem;padding:0;border:0;text-decoration:underline}' +
-  ':focus-visible{outline:3px solid Highlight;outline-offset:2px}' +
+  ':focus-visible{outline:3px solid var(--cartwake-color,CanvasText);outline-offset:2px}' +
   '@media(prefers-reduced-motion:no-preference){dialog[open]{animation:in .2s}@keyframes in{from{opacity:0}}}';
 
 function element(tag, attributes, children) {
