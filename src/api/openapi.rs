@@ -14,9 +14,9 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 pub use self::names::{
-    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
-    PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName, ReportingSourceName, SourceName,
-    StageName, StateNameSchema, WhyName,
+    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName,
+    OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
+    ReportingSourceName, SourceName, StageName, StateNameSchema, WhyName,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
