@@ -114,6 +114,9 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
         .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))
         .service(at("/v1/check/{token}", "GET, HEAD").route(get().to(check::get)).route(head().to(check::get)))
+        .service(at("/v1/browser", "POST").route(post().to(browser::post)))
+        .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))
+        .service(at("/widget/survey.js", "GET, HEAD").route(get().to(widget::survey)).route(head().to(widget::survey)))
         .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))
         .default_service(to(observe::not_found));
 }

@@ -143,18 +143,18 @@ impl FromBody for Batch {
 impl EventBody<'_> {
     fn check(self, at: &At<'_>, faults: &mut Faults) -> Option<Event> {
         let op = self.op.required(&at.field("op"), faults, member(Op::ALL, Op::parse));
-        let cart = self.cart_id.required(&at.field("cart_id"), faults, cart_id);
-        let body = self.body.required(&at.field("body"), faults, bytes);
+        let cart = self.cart_id.required(&at.field("cart_id"), faults, |id| cart_id(&id));
+        let body = self.body.required(&at.field("body"), faults, |body| bytes(&body));
         Some(Event { op: op?, cart: cart?, body: body? })
     }
 }
 
-fn cart_id(text: Text<'_>) -> Checked<CartId> {
+fn cart_id(text: &Text<'_>) -> Checked<CartId> {
     CartId::parse(&text.0).map_err(|error| error.to_string().into())
 }
 
-fn bytes(body: Map<String, Value>) -> Checked<Vec<u8>> {
-    serde_json::to_vec(&body).map_err(|_| "must be an object".into())
+fn bytes(body: &Map<String, Value>) -> Checked<Vec<u8>> {
+    serde_json::to_vec(body).map_err(|_| "must be an object".into())
 }
 
 /// What became of the events, in their order.
