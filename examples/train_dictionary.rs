@@ -319,6 +319,7 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
         reminders: Vec::new(),
         order: None,
         expires_at: active_at.plus(Duration::from_millis(dice.pick(&[DAY / 4, 30 * DAY, 90 * DAY]))),
+        furthest_at: active_at,
         content,
         stage_since: active_at,
         heard: Heard::default(),

@@ -20,7 +20,11 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
   the step was entered or the cart resumed, give checkout_too_long; else a cart that was never at checkout and never
   resumed gives just_browsing; these are soft. Else it is unknown.
 
-Prints JSON whose `tallies` have the names of the service's own.
+- for the funnel a cart belongs to the day of its first event. It reached the stages up to the furthest it was in, and all
+  of them when it was bought. At the end it is bought, abandoned (idle since), or ended (emptied). The time of a stage is
+  from the moment it became the furthest to a further one or the order.
+
+Prints JSON whose `tallies` have the names of the service's own, and in `report` what its reports must say.
 """
 
 import collections
@@ -38,6 +42,7 @@ ERROR_WINDOW = 60
 STEP_TIME = 15 * 60
 SOURCE = collections.defaultdict(lambda: "inferred_soft", {
     "payment_error": "inferred_hard", "technical_error": "inferred_hard", "unknown": "none"})
+STAGES = ("browse", "cart", "contact", "shipping", "payment")
 INCIDENTS = {"payment_error": ("2024-05-19", "2024-06-08"), "technical_error": ("2024-04-09", "2024-05-09")}
 
 
@@ -62,7 +67,8 @@ def day(at):
 
 def walk(events):
     """The story of one cart. `events`: (at, kind, detail) in order; kind: stage, order, failed, error, compared, other."""
-    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0}
+    story = {"stages": [], "abandonments": [], "resumed": 0, "converted": None, "exact": 0, "begun": None, "ordered": None,
+             "progress": [], "standing": None}
     stage = last = None
     lines, failed, errors, compared = 0, [], [], []
     entered = None
@@ -96,7 +102,10 @@ def walk(events):
             continue
         if stage is not None:
             silence(at)
+        if story["begun"] is None:
+            story["begun"] = at
         if kind == "order":
+            story["ordered"], story["standing"] = at, "bought"
             recovered = left_last is not None and left_last <= at <= left_last + ATTRIBUTION
             story["converted"] = "recovered" if recovered else "organic"
             return story
@@ -110,6 +119,8 @@ def walk(events):
             stage, lines = detail
             if stage not in story["stages"]:
                 story["stages"].append(stage)
+            if not story["progress"] or STAGES.index(stage) > STAGES.index(story["progress"][-1][0]):
+                story["progress"].append((stage, at))
         elif kind == "failed":
             failed.append(at)
         elif kind == "error":
@@ -120,6 +131,7 @@ def walk(events):
     if last is None:
         return None
     silence(float("inf"))
+    story["standing"] = "abandoned" if left_at is not None else "ended"
     return story
 
 
@@ -174,6 +186,53 @@ def snowplow_sessions(source):
     return sessions
 
 
+def lower_median(values):
+    return sorted(values)[(len(values) - 1) // 2] if values else None
+
+
+def report(sessions, stories):
+    """What the service's reports must say, each number counted from the stories and nothing else."""
+    def furthest(story):
+        return STAGES.index(story["progress"][-1][0]) if story["progress"] else len(STAGES) - 1
+
+    def reached(story, stage):
+        return story["standing"] == "bought" or furthest(story) >= stage
+
+    def stopped(stage, standing):
+        return sum(1 for story in stories.values() if story["standing"] == standing and furthest(story) == stage)
+
+    times, order_times = collections.defaultdict(list), []
+    days = collections.defaultdict(lambda: {"carts": 0, "reached": [0] * len(STAGES), "abandoned": 0, "bought": 0})
+    reasons = collections.Counter()
+    for story in stories.values():
+        after = [at for _, at in story["progress"][1:]] + ([story["ordered"]] if story["ordered"] is not None else [])
+        for (stage, at), until in zip(story["progress"], after):
+            times[stage].append(until - at)
+        if story["progress"] and story["ordered"] is not None:
+            order_times.append(story["ordered"] - story["begun"])
+        one = days[day(story["begun"])]
+        one["carts"] += 1
+        one["abandoned"] += story["standing"] == "abandoned"
+        one["bought"] += story["standing"] == "bought"
+        for stage in range(len(STAGES)):
+            one["reached"][stage] += reached(story, stage)
+        for _, why, at in story["abandonments"]:
+            reasons[day(at), why] += 1
+    bought = sum(1 for story in stories.values() if story["standing"] == "bought")
+    totals = [sum(1 for story in stories.values() if reached(story, stage)) for stage in range(len(STAGES))] + [bought]
+    return {
+        "carts": len(stories), "bought": bought,
+        "orders": sum(1 for events in sessions.values() for event in events if event[1] == "order"),
+        "stages": [{"stage": name, "reached": totals[n], "went_on": totals[n + 1], "abandoned": stopped(n, "abandoned"),
+                    "open": 0, "ended": stopped(n, "ended"), "median_seconds": lower_median(times[name])}
+                   for n, name in enumerate(STAGES)],
+        "median_order_seconds": lower_median(order_times),
+        "by_day": dict(sorted(days.items())),
+        "reasons_by_day": {f"{when} {why}": count for (when, why), count in sorted(reasons.items())},
+        "first_day": min(days), "resumed": sum(story["resumed"] for story in stories.values()),
+    }
+
+
 def summary(sessions):
     stories = {name: story for name, events in sessions.items() if (story := walk(events))}
     tally = collections.Counter()
@@ -205,6 +264,7 @@ def summary(sessions):
         "events_exactly_at_the_end_of_a_window": sum(story["exact"] for story in stories.values()),
         "orders_before_any_cart_event": sum(1 for story in stories.values() if story["converted"] and not story["stages"]),
         "tallies": dict(sorted(tally.items())),
+        "report": report(sessions, stories),
     }
 
 

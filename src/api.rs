@@ -17,6 +17,7 @@ mod carts;
 mod check;
 mod clock;
 mod cors;
+mod dashboard;
 mod deliveries;
 mod delivery_view;
 mod dismiss;
@@ -39,7 +40,9 @@ mod reasons;
 mod receipt;
 mod recover;
 mod recoveries;
+mod reports;
 mod signals;
+mod system;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -53,7 +56,7 @@ pub use self::faults::Fault;
 pub use self::openapi::openapi_json;
 pub use self::problem::{Kind, PROBLEM_JSON, Problem};
 pub use self::readiness::{Beat, Check, Readiness, Report};
-use crate::config::ClockKind;
+use crate::config::{ClockKind, Role};
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 
@@ -122,6 +125,17 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/deliveries", "GET").route(get().to(deliveries::list)))
         .service(at("/v1/deliveries/{id}", "GET").route(get().to(deliveries::get)))
         .service(at("/v1/deliveries/{id}/retry", "POST").route(post().to(deliveries::retry)))
+        .service(at("/v1/carts", "GET").route(get().to(carts::list)))
+        .service(at("/v1/carts/{cart_id}", "GET").route(get().to(carts::get)))
+        .service(at("/v1/reports/funnel", "GET").route(get().to(reports::funnel)))
+        .service(at("/v1/reports/reasons", "GET").route(get().to(reports::reasons)))
+        .service(at("/v1/reports/recovery", "GET").route(get().to(reports::recovery)))
+        .service(at("/v1/reports/lift", "GET").route(get().to(reports::lift)))
+        .service(at("/v1/system", "GET").route(get().to(system::get)))
+        .service(at("/dashboard", "GET, HEAD").route(get().to(dashboard::page)).route(head().to(dashboard::page)))
+        .service(
+            at("/dashboard/{file}", "GET, HEAD").route(get().to(dashboard::part)).route(head().to(dashboard::part)),
+        )
         .service(at("/v1/clock", "POST").route(post().to(clock::post)))
         .service(
             at("/openapi.json", "GET, HEAD")
@@ -170,5 +184,10 @@ pub fn ops_app(
         InitError = (),
     >,
 > {
-    App::new().app_data(state).configure(configure_ops).wrap(actix_web::middleware::from_fn(observe::observe))
+    let least = call::Least(Role::Admin);
+    App::new()
+        .app_data(state)
+        .app_data(least)
+        .configure(configure_ops)
+        .wrap(actix_web::middleware::from_fn(observe::observe))
 }

@@ -26,8 +26,10 @@ mod decide;
 mod delivery;
 mod draft;
 mod fact;
+mod funnel;
 mod id;
 mod input;
+mod lift;
 mod money;
 mod names;
 mod note;
@@ -40,6 +42,7 @@ mod resend;
 mod rules;
 mod send;
 mod signal;
+mod span;
 mod time;
 mod trail;
 
@@ -53,10 +56,12 @@ pub use delivery::{
     Status, StepBrief, Why,
 };
 pub use fact::{Census, Fact, ReminderResult, Tally, TallyKey, census, tallies};
+pub use funnel::{FunnelCell, Standing};
 pub use id::{
     ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, OrderId, ProductId, ShopId, StepName,
 };
 pub use input::{Input, What};
+pub use lift::{Arm, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
 pub use money::{Currency, Minor, MoneyError};
 pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
 pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
@@ -68,5 +73,6 @@ pub use resend::{AsItIs, deliveries_of, resend, tried_at};
 pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
 pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
-pub use time::{Day, Moment, TimeError};
+pub use span::{SpanBucket, median_seconds};
+pub use time::{Day, DayError, Moment, TimeError};
 pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};

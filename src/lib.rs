@@ -26,6 +26,8 @@ pub mod config;
 pub mod keys;
 /// What Prometheus sees.
 pub mod metrics;
+/// What the tallies of a period add up to.
+pub mod reports;
 /// Logs.
 pub mod telemetry;
 

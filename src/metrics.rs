@@ -225,7 +225,7 @@ impl Metrics {
                 self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
             }
             Fact::CartReverted => self.reversions.with_label_values(&[shop]).inc(),
-            Fact::OrderPaid { kind } => self.orders.with_label_values(&[shop, kind.as_str()]).inc(),
+            Fact::OrderPaid { kind, .. } => self.orders.with_label_values(&[shop, kind.as_str()]).inc(),
             Fact::ValueRecovered { currency, value } => {
                 self.recovered_value.with_label_values(&[shop, currency.code()]).inc_by(value.get());
             }
@@ -235,6 +235,10 @@ impl Metrics {
             // A counter never falls: what a reverted order takes back shows in reversions, and net of it in the tallies.
             Fact::OrderReverted { .. }
             | Fact::StateChanged { .. }
+            // The funnel is of the days that carts began on, so it moves back and forth: it is for reports.
+            | Fact::StagePassed { .. }
+            | Fact::FunnelMoved { .. }
+            | Fact::OrderTook { .. }
             | Fact::Resumed
             | Fact::DeliveryQueued { .. }
             | Fact::AttemptMade { .. } => {}

@@ -33,6 +33,10 @@ pub fn state(req: &HttpRequest) -> Result<&ApiState, Problem> {
     req.app_data::<Data<ApiState>>().map(|data| &***data).ok_or_else(Problem::internal)
 }
 
+/// The least role that this listener lets in, whatever a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Least(pub Role);
+
 /// A call that was let in.
 pub struct Call<'r> {
     pub req: &'r HttpRequest,
@@ -57,6 +61,7 @@ impl<'r> Call<'r> {
     pub fn open_with(req: &'r HttpRequest, least: Role, known: &[&str]) -> Result<Self, Problem> {
         let state = state(req)?;
         let access: Arc<Access> = state.access();
+        let least = req.app_data::<Least>().map_or(least, |listener| listener.0.max(least));
         let entry = authenticate(req, &access, least)?;
         let query = Query::parse(req.query_string(), known)?;
         let shop = shop_of(req, &access, entry, query.get("shop"))?;

@@ -88,7 +88,7 @@ const fn status(switched: Switched, pause: Option<&Pause>) -> &'static str {
     }
 }
 
-fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a ShopAccess> {
+pub fn seen_by<'a>(access: &'a Access, entry: &'a Entry) -> impl Iterator<Item = &'a ShopAccess> {
     let is_seen = |shop: &ShopAccess| entry.shop.as_ref().is_none_or(|own| own.id == shop.id);
     access.shops().iter().map(|shop| &**shop).filter(move |shop| is_seen(shop))
 }

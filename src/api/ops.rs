@@ -7,8 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ApiState;
 use super::call::state;
 use super::problem::Problem;
+use super::readiness::Report;
 use super::receipt::json;
 use crate::clock::{Clock, SystemClock};
 
@@ -32,7 +34,12 @@ pub async fn healthz() -> Result<HttpResponse, Problem> {
     responses((status = 200, body = super::readiness::Report, description = "It can do its work."),
         (status = 503, body = super::readiness::Report, description = "What is in the way.")))]
 pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let state = state(&req)?;
+    let report = readiness(state(&req)?).await;
+    json(if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &report)
+}
+
+/// Everything that readiness rests on, the store included.
+pub async fn readiness(state: &ApiState) -> Report {
     let mut report = state.readiness.report(SystemClock.now());
     let store = state.engine.store();
     match store.check().await {
@@ -42,7 +49,7 @@ pub async fn readyz(req: HttpRequest) -> Result<HttpResponse, Problem> {
             report.add_bad("store", &format!("{}: {error}", store.name()));
         }
     }
-    json(if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &report)
+    report
 }
 
 fn detail(name: &str, notes: &[String]) -> String {

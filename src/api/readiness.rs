@@ -37,6 +37,7 @@ pub struct Check {
     pub name: String,
     pub ok: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     pub detail: String,
 }
 

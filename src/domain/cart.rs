@@ -43,6 +43,12 @@ impl StageSet {
         const CHECKOUT: u8 = 1 << Stage::Contact as u8 | 1 << Stage::Shipping as u8 | 1 << Stage::Payment as u8;
         self.0 & CHECKOUT != 0
     }
+
+    /// The one furthest along; `None` when there was none.
+    #[must_use]
+    pub fn furthest(self) -> Option<Stage> {
+        Stage::ALL.iter().rev().find(|stage| self.0 & (1 << (**stage as u8)) != 0).copied()
+    }
 }
 
 named! {
@@ -212,6 +218,8 @@ pub struct Cart {
     pub heard: Heard,
     /// For people who ask why; nothing is decided by it but that a link is counted once.
     pub trail: Trail,
+    /// When the furthest stage so far was first entered.
+    pub furthest_at: Moment,
 }
 
 impl Cart {

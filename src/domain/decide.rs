@@ -111,7 +111,8 @@ fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool
     if applied == Applied::Applied && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
         draft.set_moments();
     }
-    let Draft { mut cart, facts, outbox, program, now } = draft;
+    draft.move_in_funnel();
+    let Draft { mut cart, facts, outbox, program, now, .. } = draft;
     trail::note(&mut cart, &facts, now, program);
     let receipt = Receipt {
         created,

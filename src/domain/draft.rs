@@ -8,6 +8,7 @@ use super::cart::{Abandonment, Cart, Heard, NextStep, REMINDERS_MAX, ReminderMar
 use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
 use super::fact::{Fact, ReminderResult};
+use super::funnel::FunnelCell;
 use super::id::{CartId, ShopId};
 use super::order::OrderNews;
 use super::person::PurchaseMark;
@@ -25,11 +26,14 @@ pub struct Draft<'a> {
     pub outbox: Vec<Delivery>,
     pub program: &'a Program,
     pub now: Moment,
+    /// Where the cart lay in the funnel before this decision.
+    pub lay_in: Option<FunnelCell>,
 }
 
 impl<'a> Draft<'a> {
-    pub const fn of(cart: Cart, now: Moment, program: &'a Program) -> Self {
-        Self { cart, facts: Vec::new(), outbox: Vec::new(), program, now }
+    pub fn of(cart: Cart, now: Moment, program: &'a Program) -> Self {
+        let lay_in = FunnelCell::of(&cart);
+        Self { cart, facts: Vec::new(), outbox: Vec::new(), program, now, lay_in }
     }
 
     /// A cart that was never seen before.
@@ -57,8 +61,9 @@ impl<'a> Draft<'a> {
             stage_since: at,
             heard: Heard::default(),
             trail: Trail::default(),
+            furthest_at: at,
         };
-        let mut draft = Self::of(cart, now, program);
+        let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
         draft
     }
@@ -105,8 +110,13 @@ impl<'a> Draft<'a> {
             self.cart.stage_since = at;
         }
         self.cart.stage = stage;
+        let furthest = self.cart.stages.furthest();
         if self.cart.stages.enter(stage) {
             self.facts.push(Fact::StageEntered { stage });
+        }
+        if furthest < Some(stage) {
+            self.pass_stage(furthest, at);
+            self.cart.furthest_at = at;
         }
     }
 
@@ -242,6 +252,7 @@ impl<'a> Draft<'a> {
     pub fn convert(&mut self, order: OrderBrief, placed_at: Moment) {
         let attribution =
             Attribution::judge(self.cart.last_abandonment.as_ref(), placed_at, self.program.attribution_window);
+        self.time_order(placed_at);
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
         self.cart.order = Some(order.clone());
         self.enter(State::Converted { attribution });
@@ -321,6 +332,8 @@ impl<'a> Draft<'a> {
     /// Leaves only the name: everything a storefront told us goes.
     pub fn bury(&mut self, state: State, at: Moment) {
         let announce = matches!(state, State::Expired);
+        // It may have been left since we last looked, and be forgotten in the same look.
+        self.move_in_funnel();
         self.enter(state);
         if announce {
             self.tell(EventKind::Expired, at);

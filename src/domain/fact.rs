@@ -6,12 +6,14 @@
 use super::attribution::Attribution;
 use super::cart::{Stage, StateName};
 use super::delivery::{EventKind, Why};
+use super::funnel::FunnelCell;
 use super::id::{EndpointName, StepName};
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::order::OrderKind;
 use super::reason::{ReasonCode, ReasonSource};
 use super::send::OutcomeName;
+use super::span::SpanBucket;
 use super::time::{Day, Moment};
 use super::trail::ReminderRef;
 
@@ -36,6 +38,18 @@ pub enum Fact {
     /// A cart was in a stage for the first time.
     StageEntered {
         stage: Stage,
+    },
+    /// A cart went on from its furthest stage so far to a later one, or to an order.
+    StagePassed {
+        stage: Stage,
+        took: SpanBucket,
+        begun_at: Moment,
+    },
+    /// A cart moved in the funnel of the day it began; `None` is outside of it.
+    FunnelMoved {
+        from: Option<FunnelCell>,
+        to: Option<FunnelCell>,
+        begun_at: Moment,
     },
     Abandoned {
         stage: Stage,
@@ -74,9 +88,16 @@ pub enum Fact {
         attribution: Attribution,
         at: Moment,
     },
+    /// From the beginning of a bought cart to its order.
+    OrderTook {
+        took: SpanBucket,
+        begun_at: Moment,
+    },
     CartReverted,
     OrderPaid {
         kind: OrderKind,
+        currency: Currency,
+        value: Minor,
     },
     ValueRecovered {
         currency: Currency,
@@ -127,6 +148,9 @@ impl Fact {
     pub(super) const fn happened_at(&self) -> Option<Moment> {
         match self {
             Self::Abandoned { at, .. } | Self::ReasonFound { at, .. } | Self::CartConverted { at, .. } => Some(*at),
+            Self::StagePassed { begun_at, .. }
+            | Self::FunnelMoved { begun_at, .. }
+            | Self::OrderTook { begun_at, .. } => Some(*begun_at),
             Self::StateChanged { .. }
             | Self::StageEntered { .. }
             | Self::ReasonJudged { .. }
@@ -159,6 +183,7 @@ pub fn tallies(facts: &[Fact], noticed_on: Day) -> Vec<Tally> {
             }
         }
     }
+    moved.retain(|tally| tally.by != 0);
     moved
 }
 
@@ -167,6 +192,12 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::StateChanged { from: None, to: Some(_) } => vec![("carts".to_owned(), 1)],
         Fact::StateChanged { .. } | Fact::DeliveryQueued { .. } => Vec::new(),
         Fact::StageEntered { stage } => vec![(format!("stage_entered/{stage}"), 1)],
+        Fact::StagePassed { stage, took, .. } => vec![(format!("stage_time/{stage}/{}", took.number()), 1)],
+        Fact::OrderTook { took, .. } => vec![(format!("order_time/{}", took.number()), 1)],
+        Fact::FunnelMoved { from, to, .. } => {
+            let key = |cell: &FunnelCell| format!("funnel/{}/{}/{}", cell.currency, cell.furthest, cell.standing);
+            from.iter().map(|cell| (key(cell), -1)).chain(to.iter().map(|cell| (key(cell), 1))).collect()
+        }
         Fact::Abandoned { stage, currency, value, .. } => vec![
             (format!("abandonments/{stage}"), 1),
             (format!("abandoned_value_minor/{currency}/{stage}"), value.signed()),
@@ -184,10 +215,13 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         }
         Fact::CartConverted { attribution, .. } => vec![(format!("conversions/{attribution}"), 1)],
         Fact::CartReverted => vec![("reversions".to_owned(), 1)],
-        Fact::OrderPaid { kind } => vec![(format!("orders/{kind}"), 1)],
+        Fact::OrderPaid { kind, currency, value } => {
+            vec![(format!("orders/{kind}"), 1), (format!("order_value_minor/{currency}/{kind}"), value.signed())]
+        }
         Fact::ValueRecovered { currency, value } => vec![(format!("recovered_value_minor/{currency}"), value.signed())],
         Fact::OrderReverted { recovered, currency, value } => {
-            let mut counts = vec![("orders_reverted".to_owned(), 1)];
+            let mut counts =
+                vec![("orders_reverted".to_owned(), 1), (format!("reverted_value_minor/{currency}"), value.signed())];
             if *recovered {
                 counts.push((format!("recovered_value_minor/{currency}"), -value.signed()));
             }

@@ -149,7 +149,7 @@ impl Order {
                 let recovered = touched.iter().any(|(_, a)| *a == Some(Attribution::Recovered));
                 let attribution = if recovered { Attribution::Recovered } else { Attribution::Organic };
                 order.paid_as = Some((kind, attribution));
-                facts.push(Fact::OrderPaid { kind });
+                facts.push(Fact::OrderPaid { kind, currency: order.currency, value: order.total });
                 if recovered {
                     facts.push(Fact::ValueRecovered { currency: order.currency, value: order.total });
                 }

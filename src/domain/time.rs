@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use thiserror::Error;
 
 /// A point in time: milliseconds since the Unix epoch, UTC.
@@ -16,6 +17,11 @@ pub struct Moment(i64);
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("must be an RFC 3339 time such as 2026-11-22T06:00:00Z")]
 pub struct TimeError;
+
+/// Why a text is not a day.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("must be a day such as 2026-11-22")]
+pub struct DayError;
 
 impl Moment {
     /// From milliseconds since the Unix epoch.
@@ -84,6 +90,17 @@ impl fmt::Debug for Moment {
 pub struct Day(i32);
 
 impl Day {
+    /// Reads a date such as 2026-11-22.
+    ///
+    /// # Errors
+    /// When there is no such day.
+    pub fn parse(text: &str) -> Result<Self, DayError> {
+        let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let date: Date = text.parse().ok().filter(|_| is_plain).ok_or(DayError)?;
+        let since = date.since(Date::constant(1970, 1, 1)).map_err(|_| DayError)?;
+        Ok(Self(since.get_days()))
+    }
+
     /// From days since 1970-01-01.
     #[must_use]
     pub const fn from_number(number: i32) -> Self {
@@ -120,6 +137,16 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-22T06:00:00.25Z");
         assert_eq!(moment.day().to_string(), "2026-11-22");
         assert_eq!(Moment::parse("2026-11-22 06:00"), Err(TimeError));
+    }
+
+    #[test]
+    fn a_day_reads_as_it_is_written() {
+        for text in ["2026-11-22", "1970-01-01", "1969-12-31", "2024-02-29"] {
+            assert_eq!(Day::parse(text).map(|day| day.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["2026-02-30", "2026-1-1", "20261122", "2026-11-22T00:00", "", "-26-11-22Z"] {
+            assert_eq!(Day::parse(text), Err(DayError), "{text}");
+        }
     }
 
     #[test]

@@ -191,6 +191,9 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         Fact::Touched { reminder } => Told::Touched(*reminder),
         Fact::Clicked { reminder } => Told::Clicked(*reminder),
         Fact::StateChanged { to: None, .. }
+        | Fact::StagePassed { .. }
+        | Fact::FunnelMoved { .. }
+        | Fact::OrderTook { .. }
         | Fact::CartReverted
         | Fact::OrderPaid { .. }
         | Fact::ValueRecovered { .. }

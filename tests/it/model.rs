@@ -12,8 +12,8 @@ mod naive;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cartwake::domain::{
-    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, Moment, ReminderResult, ShopId, State,
-    StateName, StepName, What, census,
+    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, FunnelCell, Moment, ReminderResult, ShopId,
+    State, StateName, StepName, What, census,
 };
 use proptest::prelude::*;
 
@@ -26,6 +26,8 @@ struct Outcome {
     /// The moment of each abandonment, as the endpoints are told.
     abandoned_at: Vec<Moment>,
     state: Option<StateName>,
+    /// Where it lies in the funnel at the end, of which the model knows nothing.
+    cell: Option<FunnelCell>,
 }
 
 /// Plays a life to its end and holds the laws after every decision.
@@ -36,6 +38,7 @@ struct Player<'a> {
     cart: Option<Cart>,
     purged: bool,
     census: BTreeMap<StateName, i64>,
+    funnel: BTreeMap<FunnelCell, i64>,
     told: HashMap<DeliveryId, Event>,
     steps: HashSet<(u32, StepName)>,
     outcome: Outcome,
@@ -50,6 +53,7 @@ impl<'a> Player<'a> {
             cart: None,
             purged: false,
             census: BTreeMap::new(),
+            funnel: BTreeMap::new(),
             told: HashMap::new(),
             steps: HashSet::new(),
             outcome: Outcome::default(),
@@ -67,6 +71,7 @@ impl<'a> Player<'a> {
         }
         player.wake(life.ends_at);
         player.outcome.state = player.cart.as_ref().map(|cart| cart.state.name());
+        player.outcome.cell = player.funnel.keys().next().copied();
         player.outcome
     }
 
@@ -137,6 +142,7 @@ impl<'a> Player<'a> {
             *self.census.entry(census.state).or_default() += census.by;
         }
         self.census.retain(|_, n| *n != 0);
+        self.move_in_funnel(&decision);
         for delivery in &decision.outbox {
             let known = self.told.insert(delivery.id.clone(), delivery.event.clone());
             // The same reason given twice in one millisecond is one event.
@@ -151,6 +157,21 @@ impl<'a> Player<'a> {
         self.cart = decision.cart;
         let here: BTreeMap<_, _> = self.cart.iter().map(|cart| (cart.state.name(), 1)).collect();
         assert_eq!(self.census, here, "the census counts this cart once, where it is");
+    }
+
+    /// A cart lies in one cell at most, and in the one that it says.
+    fn move_in_funnel(&mut self, decision: &Decision) {
+        for fact in &decision.facts {
+            if let Fact::FunnelMoved { from, to, .. } = fact {
+                for (cell, by) in from.iter().map(|cell| (cell, -1)).chain(to.iter().map(|cell| (cell, 1))) {
+                    *self.funnel.entry(*cell).or_default() += by;
+                }
+            }
+        }
+        self.funnel.retain(|_, n| *n != 0);
+        assert!(self.funnel.len() <= 1 && self.funnel.values().all(|n| *n == 1), "{:?}", self.funnel);
+        let cell = decision.cart.as_ref().filter(|cart| cart.state != State::Reverted).and_then(FunnelCell::of);
+        assert!(cell.is_none_or(|cell| self.funnel.contains_key(&cell)), "{cell:?} is not in {:?}", self.funnel);
     }
 
     fn count(&mut self, before: Option<&Cart>, decision: &Decision) {
@@ -191,8 +212,10 @@ proptest! {
     ) {
         let expected = naive::outcome(&life);
         let plans = [vec![Looks::OnTime; life.happenings.len()], Vec::new(), looks];
+        let on_time = Player::play(&life, &plans[0]);
         for plan in &plans {
             let outcome = Player::play(&life, plan);
+            prop_assert_eq!(outcome.cell, on_time.cell, "looking {:?}", plan);
             prop_assert_eq!(&outcome.abandoned_at, &expected.abandoned_at, "looking {:?}", plan);
             prop_assert_eq!(outcome.state, expected.state, "looking {:?}", plan);
         }

@@ -125,6 +125,7 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         stage_since: at(0),
         heard: Heard::default(),
         trail: Trail::default(),
+        furthest_at: at(0),
     }
 }
 

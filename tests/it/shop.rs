@@ -133,6 +133,13 @@ impl Shop {
         answer(self.http.request(method, format!("{}{path}", self.app.ops_url())).bearer_auth(ADMIN_KEY)).await
     }
 
+    /// What operations answer to this key, headers and all.
+    pub async fn get_as(&self, path: &str, key: Option<&str>, accept: &str) -> reqwest::Response {
+        let request = self.http.get(format!("{}{path}", self.app.ops_url())).header("accept", accept);
+        let request = if let Some(key) = key { request.bearer_auth(key) } else { request };
+        request.send().await.expect("operations answer")
+    }
+
     pub async fn metrics(&self) -> String {
         let url = format!("{}/metrics", self.app.ops_url());
         self.http.get(url).send().await.expect("ops answer").text().await.expect("metrics are text")

@@ -10,6 +10,7 @@ mod links;
 mod lost_reply;
 mod neighbours;
 mod reminders;
+mod reports;
 mod writes;
 
 /// Makes a test of each story on each store: `stories::embedded::a_paid_cart_is_never_reminded`.
@@ -94,6 +95,13 @@ on_every_store! {
         a_key_for_another_request_is_refused,
         a_late_snapshot_does_not_open_a_bought_cart,
         events_of_last_week_are_counted_where_they_belong;
+    reports:
+        the_reports_tell_a_day_of_trade,
+        a_refund_and_an_erasure_leave_the_funnel_adding_up,
+        a_cart_left_and_forgotten_while_nobody_looked_was_left,
+        a_report_is_a_sheet_for_who_asks_for_one,
+        numbers_are_for_who_has_the_key,
+        the_dashboard_is_a_page_without_data;
     writes:
         a_patch_merges_and_a_null_clears,
         a_patch_of_an_unknown_cart_is_not_found,

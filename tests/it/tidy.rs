@@ -30,6 +30,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus", &["metrics"]),
     ("clap", &["main"]),
     ("indicatif", &["demo", "replay"]),
+    ("csv", &["reports"]),
     ("comfy_table", &["demo", "replay"]),
     ("toml", &["config"]),
     ("tracing_subscriber", &["telemetry"]),

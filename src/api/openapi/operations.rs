@@ -1,4 +1,4 @@
-//! The OpenAPI document of operations, on their own port: endpoints, deliveries, health.
+//! The OpenAPI document of operations, on their own port: endpoints, deliveries, health, reports.
 //!
 //! Never here: what storefronts call. Read next: `api/openapi.rs`.
 
@@ -10,17 +10,19 @@ use utoipa::openapi::OpenApi as Built;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::shared::{add_problems, operations};
+use super::shared::{add_parameters, add_period, add_problems, operations};
 use crate::api::problem::Problem;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "cartwake operations", description = "How deliveries and endpoints stand, and what can be done about them."),
+    info(title = "cartwake operations", description = "How deliveries and endpoints stand, what can be done about them, and what the counts of a period add up to."),
     paths(
         crate::api::ops::healthz, crate::api::ops::readyz, crate::api::ops::metrics, crate::api::endpoints::list,
         crate::api::endpoints::pause, crate::api::endpoints::resume, crate::api::endpoints::replay,
         crate::api::endpoints::test, crate::api::deliveries::list, crate::api::deliveries::get,
-        crate::api::deliveries::retry, get,
+        crate::api::deliveries::retry, crate::api::reports::funnel, crate::api::reports::reasons,
+        crate::api::reports::recovery, crate::api::reports::lift, crate::api::system::get, crate::api::carts::list,
+        crate::api::carts::get, get,
     ),
     components(schemas(crate::api::problem::ProblemBody, crate::api::faults::Fault)),
     modifiers(&Common),
@@ -36,11 +38,16 @@ struct Common;
 impl Modify for Common {
     fn modify(&self, document: &mut Built) {
         for (path, item) in &mut document.paths.paths {
-            for (_, operation) in operations(item) {
+            for (kind, operation) in operations(item) {
                 if OPEN.contains(&path.as_str()) {
                     add_problems(operation, &[405, 500]);
                 } else {
                     add_problems(operation, &[400, 401, 403, 404, 405, 500, 503]);
+                    if path.starts_with("/v1/reports/") {
+                        add_period(operation);
+                    } else if path.starts_with("/v1/carts") {
+                        add_parameters(operation, kind, path);
+                    }
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 }
             }

@@ -22,6 +22,7 @@ const TEXT_PATTERN: &str = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$";
 /// As the types of the domain accept them.
 const CART_ID_PATTERN: &str = "^[A-Za-z0-9_.~:=-]{1,128}$";
 const KEY_PATTERN: &str = "^[!-~]{1,255}$";
+const DAY_PATTERN: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 const SHOP_PATTERN: &str = "^[a-z0-9_-]{1,32}$";
 const TOKEN_PATTERN: &str = "^[A-Za-z0-9_-]{1,320}$";
 
@@ -162,7 +163,7 @@ fn add_link(operation: &mut Operation, path: &str) {
     parameters.push(parameter("token", ParameterIn::Path, TOKEN_PATTERN, "From the link in a reminder."));
 }
 
-fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
+pub(super) fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.retain(|parameter| !is_named(parameter, "cart_id"));
     if path.contains("{cart_id}") {
@@ -178,6 +179,16 @@ fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) {
     if ["200", "204"].iter().all(|status| operation.responses.responses.contains_key(*status)) {
         parameters.push(prefer());
     }
+}
+
+/// The parameters that all reports share.
+pub(super) fn add_period(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    let from = "The first day, UTC; 29 days before the last when it is not said.";
+    parameters.push(parameter("from", ParameterIn::Query, DAY_PATTERN, from));
+    parameters.push(parameter("to", ParameterIn::Query, DAY_PATTERN, "The last day, UTC, included; today by default."));
+    let about = "One shop; all that the key may see, added up, when it is not said.";
+    parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
 }
 
 fn parameter(name: &str, place: ParameterIn, pattern: &str, about: &str) -> RefOr<Parameter> {

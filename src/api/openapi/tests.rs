@@ -64,6 +64,18 @@ fn every_reference_of(document: &Value) {
 }
 
 #[test]
+fn the_document_of_operations_tells_of_reports_in_both_forms() {
+    let [_, document] = documents();
+    for name in ["funnel", "reasons", "recovery", "lift"] {
+        let get = &document["paths"][format!("/v1/reports/{name}")]["get"];
+        let forms = get["responses"]["200"]["content"].as_object().expect("content");
+        assert_eq!(forms.keys().collect::<Vec<_>>(), ["application/json", "text/csv"], "{name}");
+        let names = get["parameters"].as_array().expect("parameters").iter().map(|parameter| &parameter["name"]);
+        assert_eq!(names.collect::<Vec<_>>(), ["from", "to", "shop"], "{name}");
+    }
+}
+
+#[test]
 fn unknown_fields_are_refused_and_bounds_are_told() {
     let schemas = &document()["components"]["schemas"];
     for name in ["Cart", "CartPatch", "Item", "Shopper", "Totals", "Signal", "Reason", "Order", "Dismissal"] {

@@ -70,6 +70,7 @@ fn left(stage: Stage, signals: &[(i64, SignalKind)]) -> Cart {
         order: None,
         expires_at: at(86_400),
         stage_since: at(LAST - 60),
+        furthest_at: at(0),
         heard: Heard::default(),
         trail: crate::domain::trail::Trail::default(),
     }

@@ -65,6 +65,7 @@ fn cart(id: &str) -> Cart {
         stage_since: at(0),
         heard: Heard::default(),
         trail: Trail::default(),
+        furthest_at: at(0),
     }
 }
 

@@ -230,7 +230,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     });
     let who = (shop(), cart_id(), state(), stage(), any::<u8>());
     let what = (content(), signals(), vec(reason(), 0..4));
-    let moments = proptest::array::uniform7(moment());
+    let moments = proptest::array::uniform8(moment());
     let rest =
         (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
@@ -259,6 +259,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             stage_since: at[6],
             heard,
             trail,
+            furthest_at: at[7],
         }
     })
 }

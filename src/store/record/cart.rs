@@ -45,6 +45,8 @@ pub struct CartRecord<'a> {
     heard: Option<HeardRecord<'a>>,
     #[serde(default)]
     trail: TrailRecord,
+    #[serde(default)]
+    furthest_at: Option<i64>,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -127,6 +129,7 @@ impl<'a> CartRecord<'a> {
             stage_since: cart.stage_since.millis(),
             heard: HeardRecord::of(&cart.heard),
             trail: TrailRecord::of(&cart.trail, cart.created_at),
+            furthest_at: Some(cart.furthest_at.millis()),
         }
     }
 
@@ -156,6 +159,7 @@ impl<'a> CartRecord<'a> {
             stage_since: Moment::from_millis(self.stage_since),
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
             trail: self.trail.into_trail(Moment::from_millis(self.created_at)),
+            furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
         })
     }
 }

@@ -107,6 +107,7 @@ fn cart() -> Cart {
         stage_since: born,
         heard: Heard::default(),
         trail: Trail::default(),
+        furthest_at: born,
     }
 }
 

@@ -10,6 +10,9 @@ use cartwake::domain::{EventKind, OutcomeName, StateName, Why};
 const FACTS: &[&str] = &[
     "carts",         // StateChanged, into the store; other changes move the census, which is checked at each commit
     "stage_entered", // StageEntered
+    "stage_time",    // StagePassed
+    "funnel",        // FunnelMoved
+    "order_time",    // OrderTook
     "abandonments",  // Abandoned
     "reasons",       // ReasonFound
     "reason_agreement", // ReasonJudged
