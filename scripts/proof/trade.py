@@ -78,19 +78,18 @@ def visit(dice, number, at, outage, lean):
 
 
 def write(path, carts, days, end, seed=7, lean=False):
-    """Writes the file: so many carts, begun in the `days` days before `end` (seconds since 1970)."""
+    """Writes the file: so many carts, begun in the `days` days up to `end` (seconds since 1970). Gives how many lines."""
     dice = random.Random(seed)
     first = (end // DAY + 1 - days) * DAY
     outage = (end - 9.4 * DAY, end - 8.2 * DAY)
     weights = [(1.3 if day % 7 in (5, 6) else 1.0) * (1 + day / days / 3) for day in range(days)]
     told = []
     for number in range(carts):
-        at = begins(dice, dice.choices(range(days), weights)[0], first)
+        at = min(begins(dice, dice.choices(range(days), weights)[0], first), end - 600)
         told += visit(dice, number, at, outage, lean)
-    told.sort(key=lambda one: one[0])
+    told = sorted((one for one in told if one[0] < end), key=lambda one: one[0])
     with open(path, "w") as out:
         for at, op, cart, body in told:
-            if at < end:
-                out.write(json.dumps({"at": moment(at), "op": op, "cart_id": cart, "body": body}, separators=(",", ":")) + "\n")
+            out.write(json.dumps({"at": moment(at), "op": op, "cart_id": cart, "body": body}, separators=(",", ":")) + "\n")
         out.write(json.dumps({"at": moment(end), "op": "advance"}) + "\n")
     return len(told)

@@ -22,9 +22,6 @@ use crate::domain::{PersonalText, ReasonCode, ReasonSource, Said, Unmapped, What
 /// How many options a survey may have: every code that can be reported.
 const OPTIONS_MAX: usize = 24;
 
-/// Most answers that a survey offers.
-const SHOWN_MAX: usize = 32;
-
 /// A reason to leave.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,11 +44,6 @@ pub struct ReasonBody<'a> {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 500)]
     comment: Given<Text<'a>>,
-    /// The codes that the shopper could choose from, in the order shown: a survey that always begins with the same answer
-    /// gets that answer. Not stored.
-    #[serde(default)]
-    #[schema(value_type = Option<Vec<super::openapi::ReportableReasonName>>, max_items = 32)]
-    shown: Given<List<Text<'a>, SHOWN_MAX>>,
     /// When it was said; now when left out.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -30,7 +30,7 @@ pub struct Draft<'a> {
     pub program: &'a Program,
     pub now: Moment,
     /// Where the cart lay in the funnel before this decision.
-    lay_in: Option<FunnelCell>,
+    pub lay_in: Option<FunnelCell>,
 }
 
 impl<'a> Draft<'a> {
@@ -65,6 +65,7 @@ impl<'a> Draft<'a> {
             heard: Heard::default(),
             furthest_at: at,
             trail: Trail::default(),
+            furthest_at: at,
         };
         let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -148,24 +149,6 @@ impl<'a> Draft<'a> {
         if furthest < Some(stage) {
             self.pass_stage(furthest, at);
             self.cart.furthest_at = at;
-        }
-    }
-
-    /// The cart goes on from its furthest stage. A storefront that names a stage only afterwards passes it in no time.
-    fn pass_stage(&mut self, furthest: Option<Stage>, at: Moment) {
-        if let Some(stage) = furthest
-            && FunnelCell::of(&self.cart).is_some()
-        {
-            let took = SpanBucket::of(at.since(self.cart.furthest_at));
-            self.facts.push(Fact::StagePassed { stage, took, begun_at: self.cart.created_at });
-        }
-    }
-
-    /// Moves the cart in the funnel to where it lies now. Once, when everything else is decided.
-    pub fn move_in_funnel(&mut self) {
-        let (from, to) = (self.lay_in, FunnelCell::after(self.lay_in, &self.cart));
-        if from != to {
-            self.facts.push(Fact::FunnelMoved { from, to, begun_at: self.cart.created_at });
         }
     }
 
@@ -306,12 +289,7 @@ impl<'a> Draft<'a> {
     pub fn convert(&mut self, order: OrderBrief, placed_at: Moment) {
         let attribution =
             Attribution::judge(self.cart.last_abandonment.as_ref(), placed_at, self.program.attribution_window);
-        let furthest = self.cart.stages.furthest();
-        self.pass_stage(furthest, placed_at);
-        if furthest.is_some() && FunnelCell::of(&self.cart).is_some() {
-            let took = SpanBucket::of(placed_at.since(self.cart.created_at));
-            self.facts.push(Fact::OrderTook { took, begun_at: self.cart.created_at });
-        }
+        self.time_order(placed_at);
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
         self.cart.order = Some(order.clone());
         self.enter(State::Converted { attribution });
@@ -362,6 +340,8 @@ impl<'a> Draft<'a> {
     /// Leaves only the name: everything a storefront told us goes.
     pub fn bury(&mut self, state: State, at: Moment) {
         let announce = matches!(state, State::Expired);
+        // It may have been left since we last looked, and be forgotten in the same look.
+        self.move_in_funnel();
         self.enter(state);
         if announce {
             self.tell(EventKind::Expired, at);

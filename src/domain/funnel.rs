@@ -5,8 +5,12 @@
 //! abandoned there, is still open there, or ended there. Read next: `reports/funnel.rs`, which adds the cells up.
 
 use super::cart::{Cart, Stage, State};
+use super::draft::Draft;
+use super::fact::Fact;
 use super::money::Currency;
 use super::names::named;
+use super::span::SpanBucket;
+use super::time::Moment;
 
 named! {
     /// How a cart of the funnel stands.
@@ -60,6 +64,38 @@ impl FunnelCell {
             // Never paid, so nothing was bought.
             (Some(was), State::Reverted) if was.standing == Standing::Open => Some(ended(was)),
             _ => Self::of(cart),
+        }
+    }
+}
+
+/// What a decision notes for the funnel on its way.
+impl Draft<'_> {
+    /// The cart goes on from its furthest stage. A storefront that names a stage only afterwards passes it in no time.
+    pub fn pass_stage(&mut self, furthest: Option<Stage>, at: Moment) {
+        if let Some(stage) = furthest
+            && FunnelCell::of(&self.cart).is_some()
+        {
+            let took = SpanBucket::of(at.since(self.cart.furthest_at));
+            self.facts.push(Fact::StagePassed { stage, took, begun_at: self.cart.created_at });
+        }
+    }
+
+    /// Moves the cart in the funnel to where it lies now: when everything else is decided, and before only its name is left.
+    pub fn move_in_funnel(&mut self) {
+        let (from, to) = (self.lay_in, FunnelCell::after(self.lay_in, &self.cart));
+        if from != to {
+            self.facts.push(Fact::FunnelMoved { from, to, begun_at: self.cart.created_at });
+            self.lay_in = to;
+        }
+    }
+
+    /// The cart is bought: its last stage is over. An order without a cart took no time that anybody saw.
+    pub fn time_order(&mut self, placed_at: Moment) {
+        let furthest = self.cart.stages.furthest();
+        self.pass_stage(furthest, placed_at);
+        if furthest.is_some() && FunnelCell::of(&self.cart).is_some() {
+            let took = SpanBucket::of(placed_at.since(self.cart.created_at));
+            self.facts.push(Fact::OrderTook { took, begun_at: self.cart.created_at });
         }
     }
 }

@@ -26,6 +26,8 @@ struct Outcome {
     /// The moment of each abandonment, as the endpoints are told.
     abandoned_at: Vec<Moment>,
     state: Option<StateName>,
+    /// Where it lies in the funnel at the end, of which the model knows nothing.
+    cell: Option<FunnelCell>,
 }
 
 /// Plays a life to its end and holds the laws after every decision.
@@ -69,6 +71,7 @@ impl<'a> Player<'a> {
         }
         player.wake(life.ends_at);
         player.outcome.state = player.cart.as_ref().map(|cart| cart.state.name());
+        player.outcome.cell = player.funnel.keys().next().copied();
         player.outcome
     }
 
@@ -209,8 +212,10 @@ proptest! {
     ) {
         let expected = naive::outcome(&life);
         let plans = [vec![Looks::OnTime; life.happenings.len()], Vec::new(), looks];
+        let on_time = Player::play(&life, &plans[0]);
         for plan in &plans {
             let outcome = Player::play(&life, plan);
+            prop_assert_eq!(outcome.cell, on_time.cell, "looking {:?}", plan);
             prop_assert_eq!(&outcome.abandoned_at, &expected.abandoned_at, "looking {:?}", plan);
             prop_assert_eq!(outcome.state, expected.state, "looking {:?}", plan);
         }

@@ -111,6 +111,7 @@ on_every_store! {
     reports:
         the_reports_tell_a_day_of_trade,
         a_refund_and_an_erasure_leave_the_funnel_adding_up,
+        a_cart_left_and_forgotten_while_nobody_looked_was_left,
         a_report_is_a_sheet_for_who_asks_for_one,
         numbers_are_for_who_has_the_key,
         the_dashboard_is_a_page_without_data;

@@ -23,6 +23,7 @@ export function draw(node, report) {
   show(node,
     el('p', { class: 'lead' }, currency ? `Worth of orders that followed an abandonment, ${currency} by day.` : 'No order followed an abandonment in this period.'), chart, steps,
     whys(report.suppressed),
+    report.touches + report.clicks > 0 && el('p', { class: 'note' }, `Links opened ${count(report.touches)}; people who came back by one ${count(report.clicks)}.`),
     el('p', { class: 'note' }, conversions(report.conversions)),
     data('Recovery by day', [{ text: 'Day' }, numeric('Abandonments'), numeric('Delivered'), numeric('Carts'), numeric('Value')],
       report.by_day.map((one) => [day(one.day), count(one.abandonments), count(one.delivered), count(one.recovered),

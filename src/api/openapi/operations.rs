@@ -1,4 +1,4 @@
-//! The OpenAPI document of operations, on their own port: reports, endpoints, deliveries, health.
+//! The OpenAPI document of operations, on their own port: endpoints, deliveries, health, reports.
 //!
 //! Never here: what storefronts call. Read next: `api/openapi.rs`.
 
@@ -15,7 +15,7 @@ use crate::api::problem::Problem;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "cartwake operations", description = "Reports, how deliveries and endpoints stand, and what can be done about them."),
+    info(title = "cartwake operations", description = "How deliveries and endpoints stand, what can be done about them, and what the counts of a period add up to."),
     paths(
         crate::api::ops::healthz, crate::api::ops::readyz, crate::api::ops::metrics, crate::api::endpoints::list,
         crate::api::endpoints::pause, crate::api::endpoints::resume, crate::api::endpoints::replay,
@@ -43,8 +43,9 @@ impl Modify for Common {
                     add_problems(operation, &[405, 500]);
                 } else {
                     add_problems(operation, &[400, 401, 403, 404, 405, 500, 503]);
-                    add_period(operation, path);
-                    if path.starts_with("/v1/carts") {
+                    if path.starts_with("/v1/reports/") {
+                        add_period(operation);
+                    } else if path.starts_with("/v1/carts") {
                         add_parameters(operation, kind, path);
                     }
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);

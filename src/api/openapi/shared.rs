@@ -203,10 +203,7 @@ pub(super) fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) 
 }
 
 /// The parameters that all reports share.
-pub(super) fn add_period(operation: &mut Operation, path: &str) {
-    if !path.starts_with("/v1/reports/") {
-        return;
-    }
+pub(super) fn add_period(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     let from = "The first day, UTC; 29 days before the last when it is not said.";
     parameters.push(parameter("from", ParameterIn::Query, DAY_PATTERN, from));

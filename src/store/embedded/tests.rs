@@ -66,6 +66,7 @@ fn cart(id: &str) -> Cart {
         heard: Heard::default(),
         furthest_at: at(0),
         trail: Trail::default(),
+        furthest_at: at(0),
     }
 }
 

@@ -260,6 +260,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             heard,
             furthest_at: at[7],
             trail,
+            furthest_at: at[7],
         }
     })
 }

@@ -108,6 +108,7 @@ fn cart() -> Cart {
         heard: Heard::default(),
         furthest_at: born,
         trail: Trail::default(),
+        furthest_at: born,
     }
 }
 

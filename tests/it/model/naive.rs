@@ -35,7 +35,7 @@ pub fn outcome(life: &Life) -> Outcome {
     }
     let Some(mut known) = known else { return Outcome::default() };
     known.idle_until(life.ends_at);
-    Outcome { abandoned_at: known.abandoned_at, state: Some(known.state) }
+    Outcome { abandoned_at: known.abandoned_at, state: Some(known.state), cell: None }
 }
 
 impl<'a> Known<'a> {

@@ -73,6 +73,17 @@ pub async fn a_refund_and_an_erasure_leave_the_funnel_adding_up(backend: Backend
     );
 }
 
+pub async fn a_cart_left_and_forgotten_while_nobody_looked_was_left(backend: Backend) {
+    let shop = Shop::open(backend).await;
+    shop.puts("late", cart_of("late@example.com")).await;
+    let day = shop.now().day();
+    shop.clock.set(shop.now().plus(2_400 * HOUR));
+    shop.settle().await;
+    let funnel = shop.ops(Method::GET, &format!("/v1/reports/funnel?from={day}&to={day}")).await.body;
+    let shipping = row(&funnel["stages"], "stage", "shipping");
+    assert_eq!((&shipping["abandoned"], &shipping["ended"]), (&json!(1), &json!(0)), "{funnel}");
+}
+
 pub async fn a_report_is_a_sheet_for_who_asks_for_one(backend: Backend) {
     let shop = Shop::open(backend).await;
     a_day_of_trade(&shop).await;
