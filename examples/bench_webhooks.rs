@@ -1,7 +1,8 @@
 //! The two ends of a burst, for `scripts/bench`: who fills carts in, who receives reminders, and the least a sender can do.
 //!
 //! - `receive ADDRESS`: answers every POST with 204; `GET /stats` tells how many came, and when (unix milliseconds).
-//! - `fill URL KEY COUNT OCCURRED_AT`: makes carts that all fall due at the same moment.
+//! - `fill URL HEADER COUNT OCCURRED_AT`: PUTs carts that all fall due at the same moment; `{n}` in the URL is their number,
+//!   HEADER is `name: value`.
 //! - `post URL COUNT`: the yardstick. A bare loop that signs a body of the size of a reminder and posts it.
 //!
 //! Not a product: it ends at the first thing that goes wrong.
@@ -41,9 +42,9 @@ async fn main() -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["receive", address] => receive(address).await,
-        ["fill", url, key, count, at] => fill(url, key, count.parse()?, at).await,
+        ["fill", url, header, count, at] => fill(url, header, count.parse()?, at).await,
         ["post", url, count] => post(url, count.parse()?).await,
-        _ => Err("receive ADDRESS | fill URL KEY COUNT OCCURRED_AT | post URL COUNT".into()),
+        _ => Err("receive ADDRESS | fill URL HEADER COUNT OCCURRED_AT | post URL COUNT".into()),
     }
 }
 
@@ -86,10 +87,11 @@ async fn stats(seen: web::Data<Mutex<Seen>>) -> HttpResponse {
     }))
 }
 
-async fn fill(url: &str, key: &str, count: u64, occurred_at: &str) -> Result<()> {
-    let client = reqwest::Client::builder().tcp_nodelay(true).build()?;
+async fn fill(url: &str, header: &str, count: u64, occurred_at: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
+    let (name, value) = header.split_once(": ").ok_or("HEADER is `name: value`")?;
     let put = async |n: u64| -> Result<()> {
-        let request = client.put(format!("{url}/v1/carts/burst-{n}")).bearer_auth(key).json(&cart(n, occurred_at));
+        let request = client.put(url.replace("{n}", &n.to_string())).header(name, value).json(&cart(n, occurred_at));
         let status = request.header("prefer", "return=minimal").send().await?.status();
         if status.is_success() { Ok(()) } else { Err(format!("cart {n} was answered {status}").into()) }
     };

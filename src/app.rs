@@ -4,6 +4,7 @@
 //! loops. No rule lives here: it only wires.
 
 mod connection;
+mod loops;
 mod policies;
 mod servers;
 
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::{Context, Result};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -27,6 +27,7 @@ use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 use crate::store::redis::{RedisSettings, RedisStore};
 
+use loops::Loops;
 use servers::Servers;
 
 /// Further ahead than any event of today.
@@ -57,7 +58,7 @@ pub struct App {
     state: Data<ApiState>,
     pulses: Pulses,
     servers: Servers,
-    loops: JoinSet<()>,
+    loops: Loops,
     stop: CancellationToken,
 }
 
@@ -103,7 +104,7 @@ impl App {
             state,
             pulses,
             servers,
-            loops: JoinSet::new(),
+            loops: Loops::default(),
             stop: CancellationToken::new(),
         })
     }
@@ -133,13 +134,17 @@ impl App {
     }
 
     /// Lets the scheduler and the dispatcher run by themselves.
-    pub fn start_loops(&mut self) {
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_loops(&mut self) -> Result<()> {
         let Pulses { scheduler: scheduler_pulse, dispatcher: dispatcher_pulse } = self.pulses.clone();
         let poll = self.config.scheduler.poll;
         let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
         let engine = Arc::clone(&self.engine);
-        self.loops.spawn(run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()));
-        self.loops.spawn(run_dispatcher(Arc::clone(&self.dispatcher), poll, dispatcher_pulse, self.stop.clone()));
+        let dispatcher = Arc::clone(&self.dispatcher);
+        self.loops.run("scheduler", run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()))?;
+        self.loops.run("dispatcher", run_dispatcher(dispatcher, poll, dispatcher_pulse, self.stop.clone()))
     }
 
     /// Does everything that is due now, and what follows from it, until nothing is. For tests and the demo.
@@ -211,10 +216,15 @@ impl App {
         self.state.readiness.set_draining();
         self.servers.drain(bound).await;
         self.stop.cancel();
-        let ended = tokio::time::timeout_at(deadline, async { while self.loops.join_next().await.is_some() {} }).await;
-        if ended.is_err() {
+        if tokio::time::timeout_at(deadline, self.loops.join()).await.is_err() {
             warn!("sends in flight did not end in time; their leases cover the rest");
-            self.loops.abort_all();
+            self.loops.abort();
+        }
+        if let Err(error) = self.engine.store().depart().await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "others could not be told of the stop; they notice in seconds"
+            );
         }
         if let Err(error) = self.engine.store().flush().await {
             error!(error = &error as &dyn std::error::Error, "the store could not be flushed");

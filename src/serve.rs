@@ -39,7 +39,7 @@ pub async fn serve(file: Option<&Path>) -> Result<ExitCode> {
     if let Some(first) = &first {
         first.save()?;
     }
-    app.start_loops();
+    app.start_loops()?;
     info!(api = app.api_url(), ops = app.ops_url(), "cartwake is up");
     greet(&app, &config, first.as_ref())?;
     while let Request::Reload = signals.next().await {

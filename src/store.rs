@@ -15,10 +15,13 @@ mod notes;
 mod outbox;
 pub mod record;
 pub mod redis;
+pub mod turns;
 
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
 pub use self::notes::Asked;
-pub use self::outbox::{Begun, Claim, Lane, OutboxCounts, Pause, Queue, Sends, Settled, Settlement, UNANSWERED_FOR};
+pub use self::outbox::{
+    Begun, Claim, DueLanes, Lane, OutboxCounts, Pause, Queue, Sends, Settled, Settlement, UNANSWERED_FOR,
+};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -262,9 +265,18 @@ pub trait Store: Send + Sync + 'static {
     /// The carts enrolled under these identifiers, each once, at most 200.
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>>;
 
-    /// Carts whose wake has come, longest overdue first as far as shards allow; at most `limit`, itself at most
-    /// [`BATCH_MAX`] for each shard.
-    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>>;
+    /// Shows that this process looks for what is due, about once a second. Processes that do share the looking: what is due
+    /// in one's part of the store, the others need not see within seconds. To one that does not, all of it is shown.
+    async fn attend(&self, _now: Moment) -> StoreResult<()> {
+        Ok(())
+    }
+    /// Says that it does so no more.
+    async fn depart(&self) -> StoreResult<()> {
+        Ok(())
+    }
+    /// Carts whose wake has come, at most `limit`, itself at most [`BATCH_MAX`] for each shard. Shops share the places
+    /// evenly ([`turns`]; `turn` counts the looks), each with its longest overdue as far as shards allow.
+    async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>>;
     /// The earliest wake of any cart.
     async fn next_wake(&self) -> StoreResult<Option<Moment>>;
     /// Moves a wake that cannot be decided on (its record is unreadable, its shop unknown) out of the way.
@@ -272,8 +284,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every lane that ever had a delivery.
     async fn lanes(&self) -> StoreResult<Vec<Lane>>;
-    /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first within each [`Queue`]; how the
-    /// two share the limit is [`Queue::places`].
+    /// Where something is due, so that a look costs the same however many lanes there are.
+    async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes>;
+    /// Leases up to `limit` due deliveries of a lane until `until`, longest overdue first within each [`Queue`] as far as
+    /// shards allow; how the two share the limit is [`Queue::places`].
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>>;
     /// Renews the lease at the moment of sending and gives what is to be sent; `None`: the claim is no longer ours.
     /// From here to the settlement, or `until`, the cart counts as having a send in flight when it is a reminder; one
@@ -308,7 +322,8 @@ pub trait Store: Send + Sync + 'static {
     /// Every endpoint that did nothing but fail, and since when.
     async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>>;
 
-    /// Carts in the order of their next wake, shard by shard; one that moves meanwhile may come twice or not at all.
+    /// Carts in the order of their next wake, or shard by shard and shop by shop; one that moves meanwhile may come twice
+    /// or not at all.
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page>;
     /// One delivery of a cart, while it is kept.
     async fn delivery(&self, shop: &ShopId, cart: &CartId, id: &DeliveryId) -> StoreResult<Option<Delivery>>;

@@ -44,6 +44,11 @@ def wait_for(what, check, seconds=30.0):
     raise SystemExit(f"gave up waiting for {what} after {seconds} s")
 
 
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Receiver:
     """Records every POST: (arrived_us, id, timestamp, signature, body)."""
 

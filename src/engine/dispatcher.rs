@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tracing::{error, info, warn};
 
 use super::endpoints::Stopped;
@@ -211,7 +212,7 @@ impl Dispatcher {
             }
         }
         let persons = self.persons(&ours, now).await;
-        let mut ended = Vec::new();
+        let (mut ended, mut later) = (Vec::new(), Vec::new());
         for (begun, person) in ours.into_iter().zip(persons) {
             let vetted = match person {
                 Ok(person) => self.vet(begun, endpoint, &person, now),
@@ -220,11 +221,12 @@ impl Dispatcher {
             match vetted {
                 Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
-                Vetted::Later(claim, until) => looked.push(self.release(&claim, until).await.map(Looked::Done)),
+                Vetted::Later(claim, until) => later.push((claim, until)),
                 Vetted::Failed(error) => looked.push(Err(error)),
             }
         }
-        looked.extend(self.settle(ended).await.into_iter().map(|settled| settled.map(Looked::Done)));
+        let released = join_all(later.iter().map(|(claim, until)| self.release(claim, *until))).await;
+        looked.extend(released.into_iter().chain(self.settle(ended).await).map(|done| done.map(Looked::Done)));
         looked
     }
 
@@ -336,7 +338,9 @@ impl Dispatcher {
             if left.is_empty() {
                 break;
             }
-            tokio::time::sleep(wait).await;
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
             let settled = self.engine.store.settle_all(left.iter().map(Conclusion::settlement).collect()).await;
             let mut failed = Vec::new();
             for (conclusion, settled) in left.into_iter().zip(settled) {

@@ -1,21 +1,26 @@
-//! The loop of one lane: looks, sends and records go on side by side, so that none of them waits for another.
+//! The loop of one lane: claims, looks, sends and records go on side by side, so that none of them waits for another.
 //!
-//! - It begins no more than can start soon: what its places take, and ahead of that what the endpoint took since the last
-//!   look. What waits too long all the same is given back.
-//! - Sends that ended while a record was being written are recorded together with the next one.
+//! - It claims ahead, for a claim is only a lease; it begins no more than can start soon: what its places take, and ahead
+//!   of that what the endpoint takes in a twentieth of a second. What waits too long all the same is given back.
+//! - Several looks and several records are on their way at once. The first goes at once, however small; others are made
+//!   only when they are worth it.
 //! - A breaker, the endpoint's own limits and its pace say how many sends may be on their way.
 //!
-//! Nothing is decided here about a delivery. Read next: `engine/dispatcher.rs`, `domain/breaker.rs`.
+//! Nothing is decided here about a delivery. Read next: `engine/lane/pace.rs`, `engine/dispatcher.rs`, `domain/breaker.rs`.
+
+mod pace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use self::pace::Pace;
 use super::dispatcher::{Dispatcher, Looked, Ready, Sent};
 use super::policies::EndpointPolicy;
 use super::pulse::Backoff;
@@ -24,58 +29,67 @@ use crate::store::{Claim, Lane, StoreError, StoreResult};
 
 /// The fewest that are claimed at a time: with fewer, repeats would get no share of the places.
 const CLAIM_MIN: usize = 4;
+/// The most that are held, beyond what is on its way.
+const AHEAD_MAX: usize = 1_024;
 /// The most that one look begins, and one record ends.
 const TOGETHER_MAX: usize = 256;
+/// While one is on its way, the next is made for no fewer than this.
+const TOGETHER_MIN: usize = 64;
+/// Looks on their way at once, and records.
+const AT_ONCE_MAX: usize = 4;
 /// How often the oldest that waits for a stopped endpoint is looked at: what is too old ends there, too.
 const STOPPED_LOOK: Duration = Duration::from_secs(3_600);
+/// A lane that is told nothing looks at itself now and then, without asking the store.
+const IDLE_MAX: Duration = Duration::from_secs(1);
+/// How far behind its pace a lane may make up for: about what a timer oversleeps.
+const CATCH_UP: Duration = Duration::from_millis(5);
 
-/// What a look found.
-#[derive(Default)]
-struct Found {
-    ready: Vec<Ready>,
-    /// Leased, but not looked at yet.
-    claimed: Vec<Claim>,
-    /// How long nothing is due, when nothing was.
-    quiet: Option<Duration>,
-    failure: Option<StoreError>,
-}
+/// How many were looked at, and what that came to.
+type Found = (usize, Vec<StoreResult<Looked>>);
+/// How many were wanted, and what was leased.
+type Leased = (usize, StoreResult<Vec<Claim>>);
 
 pub(super) struct LaneLoop {
     dispatcher: Arc<Dispatcher>,
     lane: Lane,
-    poll: Duration,
+    claiming: JoinSet<Leased>,
     /// A claim that waits too long is void, and nothing is lost.
-    claimed: Vec<Claim>,
+    claimed: VecDeque<Claim>,
+    looking: JoinSet<Found>,
+    looked_at: usize,
     /// Begun, and waiting for a place.
     ready: VecDeque<Ready>,
-    looking: JoinSet<StoreResult<Found>>,
     sending: JoinSet<StoreResult<Option<Sent>>>,
     /// Made, and waiting to be recorded.
     sent: Vec<Sent>,
     recording: JoinSet<Vec<StoreError>>,
     breaker: Breaker,
-    /// Sends that ended since the last look.
-    taken: usize,
-    look_at: Instant,
+    pace: Pace,
+    /// Whether more may be due than is claimed.
+    may_be_due: bool,
+    /// No claim and no look before this.
+    rests_until: Instant,
     start_at: Instant,
     backoff: Backoff,
 }
 
 impl LaneLoop {
-    pub(super) fn new(dispatcher: Arc<Dispatcher>, lane: Lane, poll: Duration) -> Self {
+    pub(super) fn new(dispatcher: Arc<Dispatcher>, lane: Lane) -> Self {
         Self {
             dispatcher,
             lane,
-            poll,
-            claimed: Vec::new(),
-            ready: VecDeque::new(),
+            claiming: JoinSet::new(),
+            claimed: VecDeque::new(),
             looking: JoinSet::new(),
+            looked_at: 0,
+            ready: VecDeque::new(),
             sending: JoinSet::new(),
             sent: Vec::new(),
             recording: JoinSet::new(),
             breaker: Breaker::default(),
-            taken: 0,
-            look_at: instant(),
+            pace: Pace::new(instant()),
+            may_be_due: true,
+            rests_until: instant(),
             start_at: instant(),
             backoff: Backoff::new(),
         }
@@ -84,21 +98,25 @@ impl LaneLoop {
     /// Runs until it is told to stop; then lets sends on their way end, and gives back what has not started.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let bell = self.dispatcher.engine.lane_bell(&self.lane);
-        while !stop.is_cancelled() {
+        let mut stopped = std::pin::pin!(stop.cancelled());
+        loop {
             self.start_sends();
             self.record();
-            let until = self.look();
+            self.look();
+            self.claim();
+            let until = self.until();
             tokio::select! {
-                () = stop.cancelled() => {}
-                Some(ended) = self.looking.join_next(), if !self.looking.is_empty() => self.found(ended),
+                () = &mut stopped => break,
                 Some(ended) = self.sending.join_next(), if !self.sending.is_empty() => {
                     self.ended(ended);
                     while let Some(ended) = self.sending.try_join_next() {
                         self.ended(ended);
                     }
                 }
+                Some(ended) = self.looking.join_next(), if !self.looking.is_empty() => self.found(ended),
+                Some(ended) = self.claiming.join_next(), if !self.claiming.is_empty() => self.leased(ended),
                 Some(ended) = self.recording.join_next(), if !self.recording.is_empty() => self.recorded(ended),
-                () = bell.notified(), if self.looking.is_empty() => self.nudged(),
+                () = bell.notified() => self.nudged(),
                 () = sleep_until(until) => {}
             }
         }
@@ -106,14 +124,20 @@ impl LaneLoop {
     }
 
     async fn end(&mut self) {
+        while let Some(ended) = self.claiming.join_next().await {
+            self.leased(ended);
+        }
         while let Some(ended) = self.looking.join_next().await {
             self.found(ended);
         }
         let now = self.dispatcher.engine.now();
-        let begun: Vec<Claim> = self.ready.drain(..).map(|ready| ready.claim).collect();
-        for claim in begun.into_iter().chain(std::mem::take(&mut self.claimed)) {
-            if let Err(error) = self.dispatcher.release(&claim, now).await {
-                self.tell(&error);
+        let mut held: Vec<Claim> = self.ready.drain(..).map(|ready| ready.claim).collect();
+        held.extend(self.claimed.drain(..));
+        for some in held.chunks(TOGETHER_MAX) {
+            for released in join_all(some.iter().map(|claim| self.dispatcher.release(claim, now))).await {
+                if let Err(error) = released {
+                    self.tell(&error);
+                }
             }
         }
         while let Some(ended) = self.sending.join_next().await {
@@ -135,12 +159,20 @@ impl LaneLoop {
     }
 
     fn nudged(&mut self) {
-        if !self.dispatcher.is_stopped(&self.lane) {
-            self.look_at = instant();
+        if self.dispatcher.is_stopped(&self.lane) {
+            return;
         }
+        // A long rest is that of a stopped endpoint, which has just been started again.
+        if self.rests_until > instant() + IDLE_MAX + Backoff::MAX {
+            self.rests_until = instant();
+        }
+        self.may_be_due = true;
     }
 
     fn start_sends(&mut self) {
+        if self.ready.is_empty() {
+            return;
+        }
         let Some(endpoint) = self.endpoint() else { return self.start_all() };
         let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
         while self.sending.len() < allowed {
@@ -150,7 +182,8 @@ impl LaneLoop {
             }
             let Some(ready) = self.ready.pop_front() else { return };
             if let Some(limit) = endpoint.rate_limit {
-                self.start_at = self.start_at.max(now) + Duration::from_secs(1) / limit;
+                self.start_at =
+                    self.start_at.max(now.checked_sub(CATCH_UP).unwrap_or(now)) + Duration::from_secs(1) / limit;
             }
             self.send(ready);
         }
@@ -174,7 +207,7 @@ impl LaneLoop {
     }
 
     fn ended(&mut self, ended: Result<StoreResult<Option<Sent>>, JoinError>) {
-        self.taken += 1;
+        self.pace.note(instant());
         match ended {
             Ok(Ok(Some(sent))) => {
                 let was_open = self.breaker.probe_at().is_some();
@@ -191,16 +224,15 @@ impl LaneLoop {
         }
     }
 
-    /// Records what has ended, in one go.
+    /// Records what has ended.
     fn record(&mut self) {
-        if self.sent.is_empty() || !self.recording.is_empty() {
-            return;
+        while is_worth_it(self.sent.len(), self.recording.len()) {
+            let rest = self.sent.split_off(self.sent.len().min(TOGETHER_MAX));
+            let batch = std::mem::replace(&mut self.sent, rest);
+            let dispatcher = Arc::clone(&self.dispatcher);
+            self.recording
+                .spawn(async move { dispatcher.finish(batch).await.into_iter().filter_map(Result::err).collect() });
         }
-        let rest = self.sent.split_off(self.sent.len().min(TOGETHER_MAX));
-        let batch = std::mem::replace(&mut self.sent, rest);
-        let dispatcher = Arc::clone(&self.dispatcher);
-        self.recording
-            .spawn(async move { dispatcher.finish(batch).await.into_iter().filter_map(Result::err).collect() });
     }
 
     fn recorded(&self, ended: Result<Vec<StoreError>, JoinError>) {
@@ -210,53 +242,135 @@ impl LaneLoop {
         }
     }
 
-    /// Begins more where there is room for it; when to come back by ourselves.
-    fn look(&mut self) -> Instant {
-        let now = instant();
-        let wanted = self.wanted();
-        if wanted > 0 && self.looking.is_empty() && self.look_at <= now {
-            self.taken = 0;
-            let held = std::mem::take(&mut self.claimed);
-            self.looking.spawn(find(Arc::clone(&self.dispatcher), self.lane.clone(), held, wanted, self.poll));
+    /// Begins more where there is room for it.
+    fn look(&mut self) {
+        if self.claimed.is_empty() || self.rests_until > instant() {
+            return;
         }
-        let next_look = if wanted > 0 && self.looking.is_empty() { self.look_at.max(now) } else { now + self.poll };
-        let next_start = if self.ready.is_empty() { next_look } else { next_look.min(self.start_at.max(now)) };
-        match self.breaker.probe_at() {
-            Some(probe_at) => next_start.max(now + probe_at.since(self.dispatcher.engine.now()).min(self.poll)),
-            None => next_start,
+        let on_their_way = self.sending.len() + self.ready.len();
+        let mut room = self.begun_max().saturating_sub(on_their_way + self.looked_at);
+        while is_worth_it(room.min(self.claimed.len()), self.looking.len()) {
+            let count = room.min(self.claimed.len()).min(TOGETHER_MAX);
+            let now = self.dispatcher.engine.now();
+            let claims: Vec<Claim> = self.claimed.drain(..count).filter(|claim| claim.until > now).collect();
+            if claims.is_empty() {
+                continue;
+            }
+            room -= claims.len();
+            self.looked_at += claims.len();
+            let (dispatcher, lane) = (Arc::clone(&self.dispatcher), self.lane.clone());
+            self.looking.spawn(async move { (claims.len(), dispatcher.look(&lane, &claims).await) });
         }
     }
 
-    fn wanted(&self) -> usize {
-        if self.sent.len() >= TOGETHER_MAX {
+    fn found(&mut self, ended: Result<Found, JoinError>) {
+        let (count, looked) = match ended {
+            Ok(found) => found,
+            Err(error) => {
+                error!(lane = ?self.lane, %error, "a look ended abnormally; the leases will run out");
+                // How many it was for went with it.
+                if self.looking.is_empty() {
+                    self.looked_at = 0;
+                }
+                return;
+            }
+        };
+        self.looked_at = self.looked_at.saturating_sub(count);
+        let mut failed = None;
+        for looked in looked {
+            match looked {
+                Ok(Looked::Ready(ready)) => self.ready.push_back(*ready),
+                Ok(Looked::Done(_)) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        self.note_answer(failed);
+    }
+
+    /// Leases more where too little is held.
+    fn claim(&mut self) {
+        if !self.may_be_due || !self.claiming.is_empty() || self.rests_until > instant() {
+            return;
+        }
+        let held = self.claimed.len() + self.looked_at + self.ready.len() + self.sending.len();
+        let wanted = self.held_max().saturating_sub(held);
+        if wanted == 0 || (wanted < TOGETHER_MIN && !self.claimed.is_empty()) {
+            return;
+        }
+        let (dispatcher, lane) = (Arc::clone(&self.dispatcher), self.lane.clone());
+        let wanted = wanted.max(CLAIM_MIN);
+        // Whoever tells of something due from now on is heard.
+        self.may_be_due = false;
+        self.claiming.spawn(async move { (wanted, dispatcher.claim(&lane, wanted).await) });
+    }
+
+    fn leased(&mut self, ended: Result<Leased, JoinError>) {
+        match ended {
+            Ok((wanted, Ok(claims))) => {
+                // Shards are uneven, so what is not quite full may have left something.
+                self.may_be_due |= 2 * claims.len() >= wanted;
+                self.claimed.extend(claims);
+                self.note_answer(None);
+                if self.dispatcher.is_stopped(&self.lane) && !self.claimed.is_empty() {
+                    self.look();
+                    self.rests_until = instant() + STOPPED_LOOK;
+                }
+            }
+            Ok((_, Err(error))) => self.note_answer(Some(error)),
+            Err(error) => error!(lane = ?self.lane, %error, "a claim ended abnormally; the leases will run out"),
+        }
+    }
+
+    fn note_answer(&mut self, failed: Option<StoreError>) {
+        if let Some(error) = failed {
+            self.tell(&error);
+            self.may_be_due = true;
+            self.rests_until = self.rests_until.max(instant() + self.backoff.next());
+        } else {
+            self.backoff = Backoff::new();
+        }
+    }
+
+    /// How many may have begun at a time: on their way, and ready for it.
+    fn begun_max(&self) -> usize {
+        if self.sent.len() >= AT_ONCE_MAX * TOGETHER_MAX {
             return 0;
         }
         let Some(endpoint) = self.endpoint() else { return TOGETHER_MAX };
         let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
-        let ahead = if self.breaker.probe_at().is_some() || allowed == 0 { 0 } else { self.taken };
-        let paced = endpoint.rate_limit.map_or(TOGETHER_MAX, |limit| usize::try_from(limit).unwrap_or(TOGETHER_MAX));
-        (allowed + ahead).saturating_sub(self.sending.len() + self.ready.len()).min(paced).min(TOGETHER_MAX)
+        if self.breaker.probe_at().is_some() || allowed == 0 {
+            return allowed;
+        }
+        let ahead = (self.pace.in_a_while() / 2).min(AHEAD_MAX / 2);
+        let paced = endpoint.rate_limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        (allowed + ahead).min(paced)
     }
 
-    fn found(&mut self, ended: Result<StoreResult<Found>, JoinError>) {
-        let found = match ended {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => Found { failure: Some(error), ..Found::default() },
-            Err(error) => {
-                error!(lane = ?self.lane, %error, "a look ended abnormally; the leases will run out");
-                Found { quiet: Some(self.poll), ..Found::default() }
+    /// How many may be held at a time: begun, and claimed ahead of that.
+    fn held_max(&self) -> usize {
+        let begun = self.begun_max();
+        if self.endpoint().is_none() || self.breaker.probe_at().is_some() {
+            return begun;
+        }
+        begun + (4 * self.pace.in_a_while()).min(AHEAD_MAX)
+    }
+
+    /// When to come back by ourselves.
+    fn until(&self) -> Instant {
+        let now = instant();
+        let mut until = now + IDLE_MAX;
+        if !self.ready.is_empty() && self.start_at > now {
+            until = until.min(self.start_at);
+        }
+        if (self.may_be_due || !self.claimed.is_empty()) && self.rests_until > now {
+            until = until.min(self.rests_until);
+        }
+        match self.breaker.probe_at() {
+            Some(probe_at) => {
+                until.min(now + probe_at.since(self.dispatcher.engine.now()).max(Duration::from_millis(1)))
             }
-        };
-        self.ready.extend(found.ready);
-        self.claimed = found.claimed;
-        let wait = if let Some(error) = &found.failure {
-            self.tell(error);
-            self.backoff.next()
-        } else {
-            self.backoff = Backoff::new();
-            found.quiet.unwrap_or_default()
-        };
-        self.look_at = instant() + wait;
+            None => until,
+        }
     }
 
     fn tell(&self, error: &StoreError) {
@@ -264,35 +378,9 @@ impl LaneLoop {
     }
 }
 
-/// Claims up to `wanted` deliveries and looks at them, those `held` from before first.
-async fn find(
-    dispatcher: Arc<Dispatcher>,
-    lane: Lane,
-    mut held: Vec<Claim>,
-    wanted: usize,
-    poll: Duration,
-) -> StoreResult<Found> {
-    let now = dispatcher.engine.now();
-    held.retain(|claim| claim.until > now);
-    if held.len() < wanted {
-        held.extend(dispatcher.claim(&lane, (wanted - held.len()).max(CLAIM_MIN)).await?);
-    }
-    if held.is_empty() {
-        let next = dispatcher.engine.store.next_due(&lane).await?;
-        let wait = next.map_or(poll, |next| next.since(dispatcher.engine.now()).clamp(Duration::from_millis(1), poll));
-        return Ok(Found { quiet: Some(wait), ..Found::default() });
-    }
-    let claimed = held.split_off(held.len().min(wanted));
-    let quiet = dispatcher.is_stopped(&lane).then_some(STOPPED_LOOK);
-    let mut found = Found { claimed, quiet, ..Found::default() };
-    for looked in dispatcher.look(&lane, &held).await {
-        match looked {
-            Ok(Looked::Ready(ready)) => found.ready.push(*ready),
-            Ok(Looked::Done(_)) => {}
-            Err(error) => found.failure = Some(error),
-        }
-    }
-    Ok(found)
+/// Whether so many are worth an exchange, beside those that are on their way.
+const fn is_worth_it(count: usize, on_their_way: usize) -> bool {
+    count > 0 && (on_their_way == 0 || (count >= TOGETHER_MIN && on_their_way < AT_ONCE_MAX))
 }
 
 fn instant() -> Instant {

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::metrics::Metrics;
 use crate::store::{
-    Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    Asked, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
     OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
 };
 
@@ -96,10 +96,13 @@ observe! {
     note(shop: &ShopId, hashes: &[IdentifierHash], note: &Note, until: Moment, now: Moment) -> Vec<Note>;
     unnote(shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> ();
     carts_of(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<CartId>;
-    due_carts(now: Moment, limit: usize) -> Vec<(ShopId, CartId)>;
+    attend(now: Moment) -> ();
+    depart() -> ();
+    due_carts(now: Moment, limit: usize, turn: usize) -> Vec<(ShopId, CartId)>;
     next_wake() -> Option<Moment>;
     postpone(shop: &ShopId, id: &CartId, until: Moment) -> ();
     lanes() -> Vec<Lane>;
+    due_lanes(now: Moment) -> DueLanes;
     claim(lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim>;
     begin(claim: &Claim, now: Moment, until: Moment) -> Option<Begun>;
     release(claim: &Claim, due_at: Moment) -> Settled;

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +23,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::Moment;
 use crate::store::{Lane, StoreResult};
 
-/// How long a loop waits after an error, at first and at most.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How often carts are looked for whatever is known of the next wake: another process's part may have been left alone.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often lanes and pauses are read anew.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is swept.
@@ -46,17 +47,20 @@ impl Heartbeat {
     }
 }
 
-/// Doubles with each error in a row.
+/// How long a loop waits after an error: doubles with each in a row.
 pub(super) struct Backoff(Duration);
 
 impl Backoff {
+    const MIN: Duration = Duration::from_millis(100);
+    pub(super) const MAX: Duration = Duration::from_secs(5);
+
     pub(super) const fn new() -> Self {
-        Self(BACKOFF.0)
+        Self(Self::MIN)
     }
 
     pub(super) fn next(&mut self) -> Duration {
         let wait = self.0;
-        self.0 = (wait * 2).min(BACKOFF.1);
+        self.0 = (wait * 2).min(Self::MAX);
         wait
     }
 }
@@ -70,8 +74,14 @@ pub async fn run_scheduler(
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new();
+    let (mut is_behind, mut looked_at) = (false, engine.now());
     while !stop.is_cancelled() {
-        let wait = match look(&scheduler, &engine, poll).await {
+        let now = engine.now();
+        let must_look = is_behind || now.since(looked_at) >= LOOK_EVERY;
+        if must_look {
+            looked_at = now;
+        }
+        let wait = match look(&scheduler, &engine, poll, must_look, &mut is_behind).await {
             Ok(wait) => {
                 pulse.beat(SystemClock.now());
                 backoff = Backoff::new();
@@ -90,54 +100,103 @@ pub async fn run_scheduler(
     }
 }
 
-/// One look at what is due; how long there is nothing to do after it.
-async fn look(scheduler: &Scheduler, engine: &Engine, poll: Duration) -> StoreResult<Duration> {
-    let woken = scheduler.run_once().await?;
-    if woken.found > 0 {
-        // Carts that others decide, or that are set aside, must not make this a busy loop.
-        return Ok(if woken.decided > 0 { Duration::ZERO } else { Duration::from_millis(10) });
+/// One look at what is due; how long there is nothing to do after it. While there is more than one look holds, two are
+/// under way: what one waits for, the other uses.
+async fn look(
+    scheduler: &Scheduler,
+    engine: &Engine,
+    poll: Duration,
+    must_look: bool,
+    is_behind: &mut bool,
+) -> StoreResult<Duration> {
+    if !must_look {
+        let next = scheduler.next().await?;
+        let now = engine.now();
+        if next.is_none_or(|next| next > now) {
+            let wait = next.map_or(poll, |next| next.since(now).clamp(Duration::from_millis(1), poll));
+            *engine.waits_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.plus(wait));
+            return Ok(wait);
+        }
     }
-    let next = scheduler.next().await?;
-    let now = engine.now();
-    let wait = next.map_or(poll, |next| next.since(now).clamp(Duration::from_millis(1), poll));
-    *engine.waits_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.plus(wait));
-    Ok(wait)
+    let looks = if *is_behind { vec![scheduler.run_once(), scheduler.run_once()] } else { vec![scheduler.run_once()] };
+    let (mut found, mut decided) = (0, 0);
+    *is_behind = false;
+    for woken in join_all(looks).await {
+        let woken = woken?;
+        found += woken.found;
+        decided += woken.decided;
+        *is_behind |= !woken.is_all;
+    }
+    // Carts that others decide, or that are set aside, must not make this a busy loop.
+    Ok(if decided > 0 || found == 0 { Duration::ZERO } else { Duration::from_millis(10) })
 }
 
-/// Runs every lane side by side until it is told to stop; then lets sends in flight end.
+/// Runs every lane side by side until it is told to stop; then lets sends in flight end. Lanes look when they are told that
+/// something is due: one look at the store tells that of all of them.
 pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: Heartbeat, stop: CancellationToken) {
-    let mut running: HashSet<Lane> = HashSet::new();
-    let mut lanes = JoinSet::new();
+    let mut lanes = Lanes { dispatcher: &dispatcher, running: HashSet::new(), loops: JoinSet::new(), stop: &stop };
     let mut backoff = Backoff::new();
-    let mut swept_at = dispatcher.engine.now();
+    let (mut refreshed_at, mut swept_at) = (None, dispatcher.engine.now());
     while !stop.is_cancelled() {
-        let wait = match dispatcher.refresh().await {
-            Ok(known) => {
-                for lane in known {
-                    if running.insert(lane.clone()) {
-                        lanes.spawn(LaneLoop::new(Arc::clone(&dispatcher), lane, poll).run(stop.clone()));
-                    }
-                }
-                let now = dispatcher.engine.now();
+        let now = dispatcher.engine.now();
+        let is_fresh = refreshed_at.is_some_and(|at| now.since(at) < REFRESH_EVERY && at <= now);
+        let wait = match lanes.turn(!is_fresh, poll).await {
+            Ok(wait) => {
                 pulse.beat(SystemClock.now());
-                if now.since(swept_at) >= SWEEP_EVERY {
-                    swept_at = now;
-                    sweep(&dispatcher.engine, now).await;
-                }
                 backoff = Backoff::new();
-                REFRESH_EVERY
+                wait
             }
             Err(error) => {
                 error!(error = &error as &dyn std::error::Error, "the dispatcher could not use the store");
                 backoff.next()
             }
         };
+        if !is_fresh {
+            refreshed_at = Some(now);
+        }
+        if now.since(swept_at) >= SWEEP_EVERY {
+            swept_at = now;
+            sweep(&dispatcher.engine, now).await;
+        }
         tokio::select! {
             () = stop.cancelled() => {}
             () = sleep(wait) => {}
         }
     }
-    while lanes.join_next().await.is_some() {}
+    while lanes.loops.join_next().await.is_some() {}
+}
+
+/// The lanes that run.
+struct Lanes<'a> {
+    dispatcher: &'a Arc<Dispatcher>,
+    running: HashSet<Lane>,
+    loops: JoinSet<()>,
+    stop: &'a CancellationToken,
+}
+
+impl Lanes<'_> {
+    /// Tells the lanes that have something due, and learns now and then which lanes there are; how long nothing is due.
+    async fn turn(&mut self, refresh: bool, poll: Duration) -> StoreResult<Duration> {
+        if refresh {
+            self.dispatcher.engine.store.attend(self.dispatcher.engine.now()).await?;
+            for lane in self.dispatcher.refresh().await? {
+                self.run(lane);
+            }
+        }
+        let engine = &self.dispatcher.engine;
+        let due = engine.store.due_lanes(engine.now()).await?;
+        for lane in due.lanes {
+            engine.nudge(&lane);
+            self.run(lane);
+        }
+        Ok(due.next.map_or(poll, |next| next.since(engine.now()).clamp(Duration::from_millis(1), poll)))
+    }
+
+    fn run(&mut self, lane: Lane) {
+        if self.running.insert(lane.clone()) {
+            self.loops.spawn(LaneLoop::new(Arc::clone(self.dispatcher), lane).run(self.stop.clone()));
+        }
+    }
 }
 
 async fn sweep(engine: &Engine, now: Moment) {

@@ -1,8 +1,9 @@
 //! Carts whose wake has come: load, decide, commit. No lease: a race with another process ends in a conflict, and the
 //! loser lets go, for the winner has decided.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::error;
@@ -10,7 +11,7 @@ use tracing::error;
 use super::inbox::Engine;
 use super::policies::ShopPolicy;
 use crate::domain::{self, Cart, CartId, Census, Decision, IdentifierHash, Moment, Person, ShopId, State, Tally};
-use crate::store::{Asked, Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
+use crate::store::{Asked, BATCH_MAX, Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
 
 /// When a cart that cannot be decided on is looked at again.
 const SET_ASIDE: Duration = Duration::from_secs(600);
@@ -19,6 +20,12 @@ const SET_ASIDE: Duration = Duration::from_secs(600);
 pub struct Scheduler {
     engine: Arc<Engine>,
     batch: usize,
+    /// Counts the looks.
+    turn: AtomicUsize,
+    /// One look at a time: the next one leaves out what this one found.
+    looking: tokio::sync::Mutex<()>,
+    /// What is being decided on.
+    busy: Mutex<HashSet<(ShopId, CartId)>>,
     /// When nothing was due: what was due before and is found later was told to us later.
     clear_at: AtomicI64,
 }
@@ -30,29 +37,70 @@ pub struct Woken {
     pub found: usize,
     /// Of those, decided by us.
     pub decided: usize,
+    /// Whether the look was not full: there is hardly more.
+    pub is_all: bool,
+}
+
+/// Carts that this scheduler decides on and no other look of its own finds.
+struct Taken<'a> {
+    scheduler: &'a Scheduler,
+    carts: Vec<(ShopId, CartId)>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut busy = self.scheduler.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        for cart in &self.carts {
+            busy.remove(cart);
+        }
+    }
 }
 
 impl Scheduler {
-    /// Decides up to `batch` carts of a shard at a time.
+    /// Decides up to `batch` carts at a time.
     #[must_use]
-    pub const fn new(engine: Arc<Engine>, batch: usize) -> Self {
-        Self { engine, batch, clear_at: AtomicI64::new(i64::MIN) }
+    pub fn new(engine: Arc<Engine>, batch: usize) -> Self {
+        let clear_at = AtomicI64::new(i64::MIN);
+        Self {
+            engine,
+            batch,
+            turn: AtomicUsize::default(),
+            looking: tokio::sync::Mutex::default(),
+            busy: Mutex::default(),
+            clear_at,
+        }
     }
 
-    /// Decides what is due now, one batch.
+    /// Decides what is due now, one batch. Two at once are about different carts.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn run_once(&self) -> StoreResult<Woken> {
         let now = self.engine.clock.now();
-        let due = self.engine.store.due_carts(now, self.batch).await?;
-        let found = due.len();
-        if found == 0 {
-            self.clear_at.store(now.millis(), Ordering::Relaxed);
-        }
-        let decided = self.wake_all(&due, now).await?;
+        let taken = self.take(now).await?;
+        let found = taken.carts.len();
+        let decided = self.wake_all(&taken.carts, now).await?;
         self.engine.metrics.scheduler_ran(now);
-        Ok(Woken { found, decided })
+        Ok(Woken { found, decided, is_all: found < self.batch.min(BATCH_MAX) })
+    }
+
+    /// What is due and not being decided on.
+    async fn take(&self, now: Moment) -> StoreResult<Taken<'_>> {
+        let _one = self.looking.lock().await;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let mut carts = self.engine.store.due_carts(now, self.batch + busy, turn).await?;
+        if carts.is_empty() {
+            self.found_nothing(now);
+        }
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        carts.retain(|cart| busy.insert(cart.clone()));
+        Ok(Taken { scheduler: self, carts })
+    }
+
+    fn found_nothing(&self, now: Moment) {
+        self.clear_at.store(now.millis(), Ordering::Relaxed);
+        self.engine.metrics.scheduler_ran(now);
     }
 
     /// The earliest moment at which a cart is due.
@@ -60,7 +108,12 @@ impl Scheduler {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn next(&self) -> StoreResult<Option<Moment>> {
-        self.engine.store.next_wake().await
+        let now = self.engine.clock.now();
+        let next = self.engine.store.next_wake().await?;
+        if next.is_none_or(|next| next > now) {
+            self.found_nothing(now);
+        }
+        Ok(next)
     }
 
     /// How many of these carts were decided by us.

@@ -34,9 +34,9 @@ use self::people::Hashes;
 use self::worker::{Access, Worker};
 use super::letters::Mark;
 use super::{
-    BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
-    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult, Stored,
-    record,
+    BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
+    OrderCommit, OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
+    Stored, record,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
@@ -180,9 +180,9 @@ impl Store for EmbeddedStore {
         self.lookups.run(move |db| hashes.carts(db, now)).await
     }
 
-    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
+    async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
         let limit = limit.min(BATCH_MAX);
-        self.lookups.run(move |db| carts::due(db, now, limit)).await
+        self.lookups.run(move |db| carts::due(db, now, limit, turn)).await
     }
 
     async fn next_wake(&self) -> StoreResult<Option<Moment>> {
@@ -196,6 +196,10 @@ impl Store for EmbeddedStore {
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
         self.lookups.run(lanes::lanes).await
+    }
+
+    async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes> {
+        self.lookups.run(move |db| lanes::due(db, now)).await
     }
 
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {
@@ -220,7 +224,7 @@ impl Store for EmbeddedStore {
 
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
         let lane = lane.clone();
-        self.lookups.run(move |db| Ok(outbox::next_due(db, &lane)?)).await
+        self.lookups.run(move |db| Ok(outbox::next_due(db, &lane, Moment::from_millis(i64::MIN))?)).await
     }
 
     async fn pause(&self, pause: &Pause) -> StoreResult<()> {

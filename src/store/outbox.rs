@@ -109,6 +109,15 @@ pub enum Settled {
     Lost,
 }
 
+/// Where something is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueLanes {
+    /// Every lane with something due; one may be named whose last has just gone.
+    pub lanes: Vec<Lane>,
+    /// When something falls due that is not yet, or a little before.
+    pub next: Option<Moment>,
+}
+
 /// An endpoint that is not sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pause {

@@ -9,6 +9,8 @@
 //! docs/redis.md for what an operator must know.
 
 mod address;
+mod attendance;
+mod batch;
 mod commits;
 mod connection;
 mod counts;
@@ -33,11 +35,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::address::Address;
+use self::attendance::Attendance;
 use self::connection::Connections;
 use self::keys::Shards;
 use self::meta::{Meta, Standing};
 use super::{
-    Asked, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    Asked, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
     OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 use crate::domain::{
@@ -71,6 +74,7 @@ pub struct RedisStore {
     shards: Shards,
     allow_volatile: bool,
     meta: Meta,
+    attendance: Attendance,
     /// Lanes that `cw:lanes` is known to have.
     lanes: RwLock<HashSet<Lane>>,
     /// The latest `now` of any call, in ms; `i64::MIN` before the first. What a call without one counts its life from.
@@ -97,6 +101,8 @@ impl RedisStore {
             shards: Shards(settings.shards),
             allow_volatile: settings.allow_volatile,
             meta,
+            // Used as a key only where it is the first; a name for this process can be made of it in any case.
+            attendance: Attendance::new(fresh_identity_key, Shards(settings.shards)),
             lanes: RwLock::default(),
             latest_at: AtomicI64::new(i64::MIN),
         })
@@ -135,6 +141,11 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The one answer to one question.
+fn only<T>(mut answers: Vec<StoreResult<T>>) -> StoreResult<T> {
+    answers.pop().unwrap_or(Err(batch::NO_ANSWER))
+}
+
 /// A moment as a score. Scores are doubles, exact to 2^53: some 285,000 years.
 fn score(at: Moment) -> i64 {
     const EXACT_MAX: i64 = 1 << 53;
@@ -156,7 +167,7 @@ impl Store for RedisStore {
     }
 
     async fn commit(&self, commit: Commit<'_>) -> StoreResult<Committed> {
-        self.commit_cart(commit).await
+        only(self.commit_carts(vec![commit]).await)
     }
 
     async fn load_all(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
@@ -221,9 +232,9 @@ impl Store for RedisStore {
         self.enrolled_carts(shop, hashes, now).await
     }
 
-    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
+    async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
         self.saw(now);
-        self.due_wakes(now, limit).await
+        self.due_wakes(now, limit, turn).await
     }
 
     async fn next_wake(&self) -> StoreResult<Option<Moment>> {
@@ -234,8 +245,22 @@ impl Store for RedisStore {
         self.move_wake(shop, id, until).await
     }
 
+    async fn attend(&self, now: Moment) -> StoreResult<()> {
+        self.saw(now);
+        self.show_life(now).await
+    }
+
+    async fn depart(&self) -> StoreResult<()> {
+        self.take_leave().await
+    }
+
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
         self.all_lanes().await
+    }
+
+    async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes> {
+        self.saw(now);
+        self.lanes_due(now).await
     }
 
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {
@@ -245,7 +270,7 @@ impl Store for RedisStore {
 
     async fn begin(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
         self.saw(now);
-        self.begin_send(claim, now, until).await
+        only(self.begin_sends(std::slice::from_ref(claim), now, until).await)
     }
 
     async fn begin_all(&self, claims: &[Claim], now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
@@ -258,7 +283,7 @@ impl Store for RedisStore {
     }
 
     async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
-        self.settle_claim(settlement).await
+        only(self.settle_claims(vec![settlement]).await)
     }
 
     async fn settle_all(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {

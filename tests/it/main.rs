@@ -5,7 +5,7 @@
 //! - `arithmetic.rs`: money, time and jitter at the ends of their ranges, and noise for every public parser;
 //! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
-//! - `redis_only.rs`: what only Redis can do to its store;
+//! - `redis_only.rs`: what only Redis can do to its store; `attendance.rs`: several processes on one;
 //! - `unfit.rs`: servers that are not as they must be, or full;
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
@@ -16,6 +16,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests own the processes and receivers that they start and wait for")]
 
 mod arithmetic;
+mod attendance;
 mod doors;
 mod failover;
 mod groups;

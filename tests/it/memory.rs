@@ -19,7 +19,7 @@ use cartwake::domain::{
     StateName, TallyKey,
 };
 use cartwake::store::{
-    Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded,
+    Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
     OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
     Stored, Version,
 };
@@ -158,8 +158,8 @@ impl Store for MemoryStore {
         Ok(self.with(|book| book.carts_of(shop, hashes, now)))
     }
 
-    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
-        Ok(self.with(|book| book.due_carts(now, limit.min(BATCH_MAX))))
+    async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
+        Ok(self.with(|book| book.due_carts(now, limit.min(BATCH_MAX), turn)))
     }
 
     async fn next_wake(&self) -> StoreResult<Option<Moment>> {
@@ -177,6 +177,10 @@ impl Store for MemoryStore {
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
         Ok(self.with(|book| book.lanes.iter().cloned().collect()))
+    }
+
+    async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes> {
+        Ok(self.with(|book| book.due_lanes(now)))
     }
 
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {

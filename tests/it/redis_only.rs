@@ -332,7 +332,7 @@ async fn use_all_of_it(store: &RedisStore) {
         OrderCommit { order: &bought, expected: Version::ABSENT, tallies: &tallies, keep: Some(&keep), now: at(2) };
     store.commit_order(commit).await.expect("allowed");
     assert!(store.load_order(&shop(), &bought.id, Some(&keep.key)).await.expect("allowed").answered.is_some());
-    assert_eq!(store.due_carts(at(10_000), 100).await.expect("allowed").len(), 20);
+    assert_eq!(store.due_carts(at(10_000), 100, 0).await.expect("allowed").len(), 20);
     assert_eq!(store.list_carts(None, 100).await.expect("allowed").carts.len(), 20);
     store.postpone(&shop(), &id, at(9)).await.expect("allowed");
     let claims = store.claim(&lane(), at(2), 100, at(60)).await.expect("allowed");

@@ -164,7 +164,8 @@ on_every_store! {
             removing_a_cart_removes_its_wake,
             a_removal_over_another_version_is_a_conflict,
             a_removed_cart_may_be_written_anew,
-            carts_of_one_id_in_two_shops_are_two_carts;
+            carts_of_one_id_in_two_shops_are_two_carts,
+            several_are_written_at_once_and_each_has_its_own_answer;
         answers:
             a_repeat_gets_the_first_answer_and_writes_nothing,
             each_key_has_its_own_answer_and_fingerprint,
@@ -182,7 +183,10 @@ on_every_store! {
             a_wake_keeps_its_millisecond,
             a_cart_that_never_stalls_wakes_at_its_expiry,
             a_postponed_wake_comes_later_until_the_next_write,
-            a_removed_cart_cannot_be_postponed_back_to_life;
+            a_removed_cart_cannot_be_postponed_back_to_life,
+            a_backlog_of_one_shop_is_in_no_others_way,
+            more_shops_than_places_take_turns,
+            a_shop_whose_carts_are_gone_is_due_no_more;
         claims:
             only_what_is_due_is_claimed,
             claims_are_limited,
@@ -203,7 +207,9 @@ on_every_store! {
             a_later_answer_of_another_kind_does_not_call_an_earlier_request_back,
             a_release_gives_the_delivery_back,
             lanes_do_not_touch_each_other,
-            the_next_due_moment_follows_claims;
+            the_next_due_moment_follows_claims,
+            lanes_with_something_due_are_named,
+            several_begin_and_settle_at_once_and_each_has_its_own_answer;
         settling:
             a_retry_is_due_when_the_delivery_says,
             what_has_ended_leaves_the_lane_and_stays_readable,

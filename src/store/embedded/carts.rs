@@ -10,7 +10,9 @@ use super::outbox::NewDelivery;
 use super::schema::limit_of;
 use super::{counts, sends};
 use crate::domain::{CartId, Census, EventKey, Moment, OrderId, ShopId, Tally};
-use crate::store::{Answered, Commit, Committed, Keep, OrderCommit, Page, StoreError, StoreResult, Version, record};
+use crate::store::{
+    Answered, Commit, Committed, Keep, OrderCommit, Page, StoreError, StoreResult, Version, record, turns,
+};
 
 /// A record as it lies in the table.
 pub struct Raw {
@@ -221,13 +223,50 @@ impl OrderWrite {
     }
 }
 
-/// Carts due by now, longest overdue first.
-pub fn due(db: &Connection, now: Moment, limit: usize) -> Result<Vec<(ShopId, CartId)>, Fault> {
-    let mut statement = db.prepare_cached("SELECT shop, id FROM carts WHERE wake_at <= ? ORDER BY wake_at LIMIT ?")?;
-    let mut rows = statement.query(params![now.millis(), limit_of(limit)])?;
+/// Carts due by now: shops share the places, each with its longest overdue.
+pub fn due(db: &Connection, now: Moment, limit: usize, turn: usize) -> Result<Vec<(ShopId, CartId)>, Fault> {
+    if next_wake(db)?.is_none_or(|first| first > now) {
+        return Ok(Vec::new());
+    }
+    let all = shops_due(db, now)?;
+    let shops: Vec<&ShopId> = turns::whose(all.len(), limit, turn).map(|shop| &all[shop]).collect();
+    let mut found = Vec::with_capacity(shops.len());
+    for shop in &shops {
+        found.push(due_of(db, shop, now, limit)?);
+    }
+    let shares = turns::shares(&found.iter().map(Vec::len).collect::<Vec<_>>(), limit);
+    let taken = shops.iter().zip(found).zip(shares);
+    let mut due: Vec<(i64, &ShopId, CartId)> = taken
+        .flat_map(|((&shop, carts), share)| carts.into_iter().take(share).map(move |(at, id)| (at, shop, id)))
+        .collect();
+    due.sort_by_key(|&(at, ..)| at);
+    Ok(due.into_iter().map(|(_, shop, id)| (shop.clone(), id)).collect())
+}
+
+/// The shops with something due: from each to the next one, whatever lies between them.
+fn shops_due(db: &Connection, now: Moment) -> Result<Vec<ShopId>, Fault> {
+    let mut next = db.prepare_cached("SELECT min(shop) FROM carts WHERE shop > ?")?;
+    let mut first_wake = db.prepare_cached("SELECT min(wake_at) FROM carts WHERE shop = ?")?;
+    let mut shops = Vec::new();
+    let mut last = String::new();
+    while let Some(shop) = next.query_row([&last], |row| row.get::<_, Option<String>>(0))? {
+        let wake_at: Option<i64> = first_wake.query_row([&shop], |row| row.get(0))?;
+        if wake_at.is_some_and(|at| at <= now.millis()) {
+            shops.push(ShopId::parse(&shop).map_err(|_| StoreError::Corrupt { what: "key" })?);
+        }
+        last = shop;
+    }
+    Ok(shops)
+}
+
+fn due_of(db: &Connection, shop: &ShopId, now: Moment, limit: usize) -> Result<Vec<(i64, CartId)>, Fault> {
+    let mut statement =
+        db.prepare_cached("SELECT wake_at, id FROM carts WHERE shop = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?")?;
+    let mut rows = statement.query(params![shop.as_str(), now.millis(), limit_of(limit)])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        due.push(key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?)?);
+        let id = CartId::parse(&row.get::<_, String>(1)?).map_err(|_| StoreError::Corrupt { what: "key" })?;
+        due.push((row.get(0)?, id));
     }
     Ok(due)
 }

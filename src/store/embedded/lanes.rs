@@ -7,12 +7,27 @@ use rusqlite::{Connection, Row, Rows, params};
 use super::fault::Fault;
 use super::{carts, outbox};
 use crate::domain::{EndpointName, Moment, ShopId, Why};
-use crate::store::{Lane, OutboxCounts, Pause, StoreError, StoreResult};
+use crate::store::{DueLanes, Lane, OutboxCounts, Pause, StoreError, StoreResult};
 
 /// Every lane that ever had a delivery.
 pub fn lanes(db: &Connection) -> Result<Vec<Lane>, Fault> {
     let mut statement = db.prepare_cached("SELECT shop, endpoint FROM lanes")?;
     collect(&mut statement.query([])?, lane)
+}
+
+/// Where something is due by now, and when the next is.
+pub fn due(db: &Connection, now: Moment) -> Result<DueLanes, Fault> {
+    let mut statement = db.prepare_cached("SELECT shop, endpoint FROM lanes WHERE pending > 0")?;
+    let mut due = DueLanes::default();
+    for lane in collect(&mut statement.query([])?, lane)? {
+        let next = outbox::next_due(db, &lane, Moment::from_millis(i64::MIN))?;
+        let after = if next.is_some_and(|at| at <= now) { outbox::next_due(db, &lane, now)? } else { next };
+        due.next = due.next.into_iter().chain(after).min();
+        if next.is_some_and(|at| at <= now) {
+            due.lanes.push(lane);
+        }
+    }
+    Ok(due)
 }
 
 /// Moves how many deliveries wait in a lane, and how many are dead.
@@ -87,7 +102,7 @@ pub fn counts(db: &Connection) -> Result<OutboxCounts, Fault> {
     let mut oldest_due = carts::next_wake(db)?;
     let mut counts = OutboxCounts::default();
     for (lane, pending, dead) in lanes {
-        oldest_due = oldest_due.into_iter().chain(outbox::next_due(db, &lane)?).min();
+        oldest_due = oldest_due.into_iter().chain(outbox::next_due(db, &lane, Moment::from_millis(i64::MIN))?).min();
         if pending > 0 {
             counts.pending.push((lane.clone(), pending));
         }

@@ -206,15 +206,18 @@ impl Settling {
     }
 }
 
-/// The earliest due moment in a lane.
-pub fn next_due(db: &Connection, lane: &Lane) -> Result<Option<Moment>, rusqlite::Error> {
+/// The earliest due moment in a lane after this one.
+pub fn next_due(db: &Connection, lane: &Lane, after: Moment) -> Result<Option<Moment>, rusqlite::Error> {
     let mut earliest = db.prepare_cached(
-        "SELECT min(due_at) FROM deliveries WHERE shop = ? AND endpoint = ? AND is_repeat = ? AND status = 0",
+        "SELECT min(due_at) FROM deliveries
+         WHERE shop = ? AND endpoint = ? AND is_repeat = ? AND status = 0 AND due_at > ?",
     )?;
     let mut next: Option<i64> = None;
     for queue in Queue::ALL {
-        let of_queue: Option<i64> = earliest
-            .query_row(params![lane.shop.as_str(), lane.endpoint.as_str(), queue == Queue::Again], |row| row.get(0))?;
+        let of_queue: Option<i64> = earliest.query_row(
+            params![lane.shop.as_str(), lane.endpoint.as_str(), queue == Queue::Again, after.millis()],
+            |row| row.get(0),
+        )?;
         next = next.into_iter().chain(of_queue).min();
     }
     Ok(next.map(Moment::from_millis))

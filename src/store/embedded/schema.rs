@@ -89,6 +89,7 @@ const LATER: &str = "
 -- Sends that ended without an answer.
 CREATE TABLE IF NOT EXISTS unanswered (shop TEXT, cart TEXT, delivery TEXT, at INTEGER NOT NULL,
     PRIMARY KEY (shop, cart, delivery)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS carts_of_shop_by_wake ON carts (shop, wake_at);
 CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (shop, endpoint, purge_at) WHERE status = 2;
 ";
 

@@ -161,7 +161,7 @@ async fn a_thousand_commits_at_once_are_all_true_and_share_their_syncs() {
     let commits = join_all(carts.iter().map(|cart| write(&store, cart, &[]))).await;
     assert!(commits.iter().all(|commit| matches!(commit, Ok(DONE))));
     assert_eq!(count(&store).await, 1_000);
-    let due = store.due_carts(at(60), 1_000).await.expect("reachable");
+    let due = store.due_carts(at(60), 1_000, 0).await.expect("reachable");
     assert_eq!(due.len(), BATCH_MAX);
 }
 

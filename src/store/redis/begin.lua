@@ -1,22 +1,59 @@
 -- The moment of sending: only the holder of the current lease passes, and from here the cart has a reminder in flight.
--- KEYS  lane, delivery, sends, cart
--- ARGV  member, the lease held, the new lease, the id of a reminder ('' for other events), life of the send mark in ms
--- Returns the delivery and the cart (nil where there is none), or nil when the lease is not held any more.
+-- KEYS  first attempts, repeats, lanes by first due; then of each: delivery, sends, cart
+-- ARGV  1 lane, 2 the new lease, 3 life of a send mark in ms; then of each: its queue (1 or 2), member, the lease held, the id
+--       of a reminder ('' for other events)
+-- Returns for each the delivery and the cart (nil where there is none), or nil when the lease is not held any more.
 local call = redis.call
-local lease = call('ZSCORE', KEYS[1], ARGV[1])
-if not lease or tonumber(lease) ~= tonumber(ARGV[2]) then return false end
-local delivery = call('GET', KEYS[2])
-if not delivery then
-  -- Nothing to send: the entry would come back for ever.
-  call('ZREM', KEYS[1], ARGV[1])
-  return false
+local count = (#KEYS - 3) / 3
+
+local members, place = { {}, {} }, {}
+for n = 1, count do
+  local of_queue = members[tonumber(ARGV[4 * n])]
+  of_queue[#of_queue + 1] = ARGV[4 * n + 1]
+  place[n] = #of_queue
 end
-call('ZADD', KEYS[1], 'XX', ARGV[3], ARGV[1])
-if ARGV[4] ~= '' then
-  -- A send of it that began before and was not settled: nobody knows whether it has arrived.
-  local lost = call('HGET', KEYS[3], ARGV[4])
-  if lost then call('HSET', KEYS[3], '?' .. ARGV[4], lost) end
-  call('HSET', KEYS[3], ARGV[4], ARGV[3])
-  if call('PTTL', KEYS[3]) < tonumber(ARGV[5]) then call('PEXPIRE', KEYS[3], ARGV[5]) end
+local scores = {}
+for q = 1, 2 do
+  if #members[q] > 0 then scores[q] = call('ZMSCORE', KEYS[q], unpack(members[q])) end
 end
-return { delivery, call('GET', KEYS[4]) }
+
+local held, taken, wanted = {}, {}, {}
+for n = 1, count do
+  local member, lease = ARGV[4 * n + 1], scores[tonumber(ARGV[4 * n])][place[n]]
+  if lease and tonumber(lease) == tonumber(ARGV[4 * n + 2]) and not taken[member] then
+    taken[member] = true
+    held[#held + 1] = n
+    wanted[#wanted + 1] = KEYS[3 * n + 1]
+    wanted[#wanted + 1] = KEYS[3 * n + 3]
+  end
+end
+local found = #wanted > 0 and call('MGET', unpack(wanted))
+
+local begun, leases, gone = {}, { {}, {} }, { {}, {} }
+for n = 1, count do begun[n] = false end
+for i, n in ipairs(held) do
+  local q, delivery = tonumber(ARGV[4 * n]), found[2 * i - 1]
+  if delivery then
+    leases[q][#leases[q] + 1] = ARGV[2]
+    leases[q][#leases[q] + 1] = ARGV[4 * n + 1]
+    local id, sends = ARGV[4 * n + 3], KEYS[3 * n + 2]
+    if id ~= '' then
+      if call('HSETNX', sends, id, ARGV[2]) == 0 then
+        -- A send of it that began before and was not settled: nobody knows whether it has arrived.
+        call('HSET', sends, '?' .. id, call('HGET', sends, id), id, ARGV[2])
+      end
+      if call('PEXPIRE', sends, ARGV[3], 'NX') == 0 then call('PEXPIRE', sends, ARGV[3], 'GT') end
+    end
+    begun[n] = { delivery, found[2 * i] }
+  else
+    -- Nothing to send: the entry would come back for ever.
+    gone[q][#gone[q] + 1] = ARGV[4 * n + 1]
+  end
+end
+for q = 1, 2 do
+  if #leases[q] > 0 then call('ZADD', KEYS[q], 'XX', unpack(leases[q])) end
+  if #gone[q] > 0 then call('ZREM', KEYS[q], unpack(gone[q])) end
+end
+-- It may end before the lease of the claim would have.
+call('ZADD', KEYS[3], 'LT', ARGV[2], ARGV[1])
+return begun

@@ -1,57 +1,110 @@
--- One atomic write of a cart or an order, with all that follows from it. docs/redis.md lists the keys.
--- KEYS  record; of a cart also: wakes, sends, census; then what applies: answer, days of tallies, (delivery, lane) pairs
--- ARGV  1 the head that must be there, 2 the record ('' removes it), 3 its life in ms, 4 now,
---       5 the wake's member ('' for an order), 6 the wake, 7 the answer ('' for none), 8 its life in ms,
---       9 to 12 how many days, tallies, census moves and deliveries; then those: (day, name, by), (name, by), (record, member, due)
--- Returns the end of the last send in flight, or 0; -1 on a conflict; the first answer on a repeat.
+-- Writes of carts or orders of one shard: each is atomic with all that follows from it, and has an answer of its own.
+-- docs/redis.md lists the keys. What all add to one key is added at the end, in one step for each key.
+-- KEYS  census, shops by first wake, lanes by first due; then what the arguments name by its number, from 1
+-- ARGV  1 now, 2 how many writes; then of each write
+--       1 record, 2 the head that must be there, 3 the record to write ('' removes it), 4 its life in ms,
+--       5 answer (0 for none), 6 the answer to keep, 7 its life in ms,
+--       8 wakes of the shop (0 for an order), 9 sends, 10 shop, 11 cart, 12 wake,
+--       13 to 15 how many tallies, census moves and deliveries; then those:
+--       (day, name, by), (name, by), (delivery, queue, lane, record, member, due)
+-- Returns for each write the end of the last send in flight, or 0; -1 on a conflict; the first answer on a repeat.
 local call = redis.call
-local is_cart = ARGV[5] ~= ''
-local k, a = is_cart and 4 or 1, 12
+local now = tonumber(ARGV[1])
+local sums, shops, wakes_of, queued, lanes, failed = {}, {}, {}, {}, {}, nil
 
-local answer = nil
-if ARGV[7] ~= '' then
-  k = k + 1
-  answer = KEYS[k]
-  local first = call('GET', answer)
-  if first then return first end
-end
-if call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then return -1 end
-
-if ARGV[2] == '' then
-  call('DEL', KEYS[1])
-  call('ZREM', KEYS[2], ARGV[5])
-else
-  call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  if is_cart then call('ZADD', KEYS[2], ARGV[6], ARGV[5]) end
-end
-if answer then call('SET', answer, ARGV[7], 'PX', ARGV[8]) end
-
-for _ = 1, tonumber(ARGV[10]) do
-  -- pcall: a count at the end of its range stays there, and a commit is never half done.
-  redis.pcall('HINCRBY', KEYS[k + tonumber(ARGV[a + 1])], ARGV[a + 2], ARGV[a + 3])
-  a = a + 3
-end
-for _ = 1, tonumber(ARGV[9]) do
-  k = k + 1
-  call('EXPIRE', KEYS[k], 69120000, 'NX')
-end
-for _ = 1, tonumber(ARGV[11]) do
-  redis.pcall('HINCRBY', KEYS[4], ARGV[a + 1], ARGV[a + 2])
-  a = a + 2
-end
-for _ = 1, tonumber(ARGV[12]) do
-  -- NX: a delivery decided twice is one delivery, wherever it has got to.
-  if call('SET', KEYS[k + 1], ARGV[a + 1], 'NX') then
-    call('ZADD', KEYS[k + 2], ARGV[a + 3], ARGV[a + 2])
+local function of(places, key)
+  local place = places[key]
+  if not place then
+    place = {}
+    places[key] = place
   end
-  k = k + 2
-  a = a + 3
+  return place
 end
 
-if not is_cart then return 0 end
-local now, busy = tonumber(ARGV[4]), 0
-for _, text in ipairs(call('HVALS', KEYS[3])) do
-  local ends = tonumber(text)
-  if ends > now and ends > busy then busy = ends end
+-- Small steps are summed over all writes; a large one goes by itself, so that no sum leaves the exact numbers of Lua.
+local function add(key, name, by)
+  local sum = of(sums, key)
+  if #by > 9 then
+    -- pcall: a count at the end of its range stays there, and a write is never half done.
+    redis.pcall('HINCRBY', key, name, by)
+  else
+    sum[name] = (sum[name] or 0) + tonumber(by)
+  end
 end
-return busy
+
+local function put(b)
+  local record, wakes, answer = KEYS[tonumber(ARGV[b + 1])], KEYS[tonumber(ARGV[b + 8])], KEYS[tonumber(ARGV[b + 5])]
+  if answer then
+    local first = call('GET', answer)
+    if first then return first end
+  end
+  if call('GETRANGE', record, 0, 7) ~= ARGV[b + 2] then return -1 end
+
+  local is_there = ARGV[b + 3] ~= ''
+  if is_there then call('SET', record, ARGV[b + 3], 'PX', ARGV[b + 4]) else call('DEL', record) end
+  if wakes then
+    shops[wakes] = ARGV[b + 10]
+    of(wakes_of, wakes)[ARGV[b + 11]] = is_there and ARGV[b + 12]
+  end
+  if answer then call('SET', answer, ARGV[b + 6], 'PX', ARGV[b + 7]) end
+
+  local a = b + 15
+  for _ = 1, tonumber(ARGV[b + 13]) do
+    add(KEYS[tonumber(ARGV[a + 1])], ARGV[a + 2], ARGV[a + 3])
+    a = a + 3
+  end
+  for _ = 1, tonumber(ARGV[b + 14]) do
+    add(KEYS[1], ARGV[a + 1], ARGV[a + 2])
+    a = a + 2
+  end
+  for _ = 1, tonumber(ARGV[b + 15]) do
+    -- NX: a delivery decided twice is one delivery, wherever it has got to.
+    if call('SET', KEYS[tonumber(ARGV[a + 1])], ARGV[a + 4], 'NX') then
+      local queue, lane, due = of(queued, KEYS[tonumber(ARGV[a + 2])]), ARGV[a + 3], ARGV[a + 6]
+      queue[#queue + 1] = due
+      queue[#queue + 1] = ARGV[a + 5]
+      if not lanes[lane] or tonumber(due) < tonumber(lanes[lane]) then lanes[lane] = due end
+    end
+    a = a + 6
+  end
+
+  if not wakes then return 0 end
+  local busy = 0
+  for _, text in ipairs(call('HVALS', KEYS[tonumber(ARGV[b + 9])])) do
+    local ends = tonumber(text)
+    if ends > now and ends > busy then busy = ends end
+  end
+  return busy
+end
+
+local answers, b = {}, 2
+for n = 1, tonumber(ARGV[2]) do
+  -- One that cannot be done keeps no other from being done with its counts.
+  local done, answer = pcall(put, b)
+  if done then answers[n] = answer else failed = answer end
+  b = b + 15 + 3 * tonumber(ARGV[b + 13]) + 2 * tonumber(ARGV[b + 14]) + 6 * tonumber(ARGV[b + 15])
+end
+
+for wakes, carts in pairs(wakes_of) do
+  local come, gone = {}, {}
+  for cart, wake in pairs(carts) do
+    if wake then
+      come[#come + 1] = wake
+      come[#come + 1] = cart
+    else
+      gone[#gone + 1] = cart
+    end
+  end
+  if #come > 0 then call('ZADD', wakes, unpack(come)) end
+  if #gone > 0 then call('ZREM', wakes, unpack(gone)) end
+  local first = call('ZRANGE', wakes, 0, 0, 'WITHSCORES')
+  if first[2] then call('ZADD', KEYS[2], first[2], shops[wakes]) else call('ZREM', KEYS[2], shops[wakes]) end
+end
+for queue, members in pairs(queued) do call('ZADD', queue, unpack(members)) end
+for lane, due in pairs(lanes) do call('ZADD', KEYS[3], 'LT', due, lane) end
+for key, counts in pairs(sums) do
+  for name, by in pairs(counts) do redis.pcall('HINCRBY', key, name, by) end
+  if key ~= KEYS[1] then call('EXPIRE', key, 69120000, 'NX') end
+end
+if failed then error(failed) end
+return answers

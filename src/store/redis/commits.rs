@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
-use super::keys::{Shard, Subject, cart_member, census_field, delivery_member};
-use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL, Script};
+use super::batch::{NO_ANSWER, all_failed, scatter, together};
+use super::keys::{Shard, Subject, census_field, delivery_member, lane_member};
+use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
 use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
-use crate::domain::{Cart, CartId, Day, EventKey, Moment, Order, OrderId, ShopId, Tally};
+use crate::domain::{Cart, CartId, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
-    Commit, Committed, Keep, Lane, Loaded, OrderCommit, Sends, StoreError, StoreResult, Stored, Version, record,
+    Commit, Committed, Keep, Lane, Loaded, OrderCommit, Queue, Sends, StoreError, StoreResult, Stored, Version, record,
 };
 
 const HEAD_BYTES: usize = 8;
@@ -69,33 +70,37 @@ impl RedisStore {
         let gets = carts
             .iter()
             .map(|(shop, id)| redis::cmd("GET").arg(self.shards.of(shop, id.as_str()).cart(shop, id)).to_owned());
-        let found: Vec<Option<Vec<u8>>> = match self.redis.read_all(gets.collect()).await {
-            Ok(found) => found,
-            Err(error) => return all_failed(carts.len(), error),
-        };
-        let read = |((shop, id), bytes): (&(ShopId, CartId), Option<Vec<u8>>)| {
+        let found = self.redis.read_each::<Option<Vec<u8>>>(gets.collect()).await;
+        let read = |((shop, id), bytes): (&(ShopId, CartId), StoreResult<Option<Vec<u8>>>)| {
             let read = |bytes: &[u8]| record::decode_cart(shop, id, bytes);
-            let record = bytes.map(|bytes| stored(&bytes, "cart", read)).transpose()?;
+            let record = bytes?.map(|bytes| stored(&bytes, "cart", read)).transpose()?;
             Ok(Loaded { record, answered: None })
         };
         carts.iter().zip(found).map(read).collect()
     }
 
-    pub(super) async fn commit_cart(&self, commit: Commit<'_>) -> StoreResult<Committed> {
-        self.know_lanes_of(&commit).await?;
-        let (script, call) = self.cart_commit(&commit);
-        committed(self.redis.run(script, &call).await?)
-    }
-
     pub(super) async fn commit_carts(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
         for commit in &commits {
+            self.saw(commit.now);
             if let Err(error) = self.know_lanes_of(commit).await {
                 return all_failed(commits.len(), error);
             }
         }
-        let calls: Vec<_> = commits.iter().map(|commit| self.cart_commit(commit)).collect();
-        let replies = self.redis.run_all::<Value>(&calls).await;
-        replies.into_iter().map(|reply| committed(reply?)).collect()
+        let places =
+            commits.iter().map(|commit| (self.shards.of(commit.shop, commit.id.as_str()), adds_memory(commit)));
+        let groups = together(places);
+        let calls: Vec<_> = groups
+            .iter()
+            .map(|((shard, adds_memory), indices)| {
+                let mut call = Writes::new(*shard, commits[indices[0]].now, indices.len());
+                for &index in indices {
+                    call.add_cart(&commits[index]);
+                }
+                call.on(if *adds_memory { &COMMIT } else { &COMMIT_EVEN_WHEN_FULL })
+            })
+            .collect();
+        let answers = scatter(commits.len(), &groups, self.redis.run_all(&calls).await);
+        answers.into_iter().map(|answer| committed(answer?)).collect()
     }
 
     async fn know_lanes_of(&self, commit: &Commit<'_>) -> StoreResult<()> {
@@ -105,58 +110,14 @@ impl RedisStore {
         Ok(())
     }
 
-    fn cart_commit(&self, commit: &Commit<'_>) -> (&'static Script, Cmd) {
-        self.saw(commit.now);
-        let (shop, id) = (commit.shop, commit.id);
-        let shard = self.shards.of(shop, id.as_str());
-        let days = days(commit.tallies);
-
-        let mut keys = vec![shard.cart(shop, id), shard.wakes(), shard.sends(shop, id), shard.census()];
-        keys.extend(commit.keep.map(|keep| shard.answer(Subject::Cart(shop, id), &keep.key)));
-        keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
-        for delivery in commit.outbox {
-            keys.push(shard.delivery(&delivery.id));
-            keys.push(shard.lane(&delivery.shop, &delivery.endpoint));
-        }
-
-        let script = if adds_memory(commit) { &*COMMIT } else { &*COMMIT_EVEN_WHEN_FULL };
-        let mut call = script.on(&keys);
-        let bytes = commit.cart.map(record::encode_cart);
-        let life = commit.cart.map_or(0, |cart| life_ms(commit.now, cart.expires_at, CART_SLACK));
-        add_record(&mut call, commit.expected, bytes.as_deref(), life, commit.now);
-        call.arg(cart_member(shop, id)).arg(commit.cart.map_or(0, |cart| score(cart.next_wake())));
-        add_answer(&mut call, commit.keep, commit.now);
-        call.arg(days.len()).arg(commit.tallies.len()).arg(commit.census.len()).arg(commit.outbox.len());
-        add_tallies(&mut call, &days, commit.tallies);
-        for moved in commit.census {
-            call.arg(census_field(shop, moved.state)).arg(moved.by);
-        }
-        for delivery in commit.outbox {
-            call.arg(write_delivery(delivery, None)).arg(delivery_member(&delivery.id, &delivery.cart));
-            call.arg(score(delivery.due_at));
-        }
-        (script, call)
-    }
-
     pub(super) async fn commit_stored_order(&self, commit: OrderCommit<'_>) -> StoreResult<Committed> {
         self.saw(commit.now);
-        let order = commit.order;
-        let (shop, id) = (&order.shop, &order.id);
-        let shard = self.shards.of(shop, id.as_str());
-        let days = days(commit.tallies);
-
-        let mut keys = vec![shard.order(shop, id)];
-        keys.extend(commit.keep.map(|keep| shard.answer(Subject::Order(shop, id), &keep.key)));
-        keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
-
-        let mut call = COMMIT_EVEN_WHEN_FULL.on(&keys);
-        let life = life_ms(commit.now, order.expires_at, ORDER_SLACK);
-        add_record(&mut call, commit.expected, Some(&record::encode_order(order)), life, commit.now);
-        call.arg("").arg(0);
-        add_answer(&mut call, commit.keep, commit.now);
-        call.arg(days.len()).arg(commit.tallies.len()).arg(0).arg(0);
-        add_tallies(&mut call, &days, commit.tallies);
-        committed(self.redis.run(&COMMIT_EVEN_WHEN_FULL, &call).await?)
+        let shard = self.shards.of(&commit.order.shop, commit.order.id.as_str());
+        let mut call = Writes::new(shard, commit.now, 1);
+        call.add_order(&commit);
+        let (script, call) = call.on(&COMMIT_EVEN_WHEN_FULL);
+        let answer = self.redis.run::<Vec<Value>>(script, &call).await?.pop();
+        committed(answer.ok_or(NO_ANSWER)?)
     }
 
     pub(super) async fn sends_of(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
@@ -183,9 +144,67 @@ fn stored<T>(bytes: &[u8], what: &'static str, read: impl Fn(&[u8]) -> StoreResu
     Ok(Stored { value: read(record)?, version: Version(u64::from_be_bytes(*head)) })
 }
 
-fn add_record(call: &mut Cmd, expected: Version, record: Option<&[u8]>, life_ms: u64, now: Moment) {
+/// Writes of one shard on their way into one call, as `commit.lua` reads them.
+struct Writes {
+    shard: Shard,
+    call: Gathered,
+}
+
+impl Writes {
+    fn new(shard: Shard, now: Moment, count: usize) -> Self {
+        let mut call = Gathered::default();
+        call.keys([shard.census(), shard.shops(), shard.lanes()]);
+        call.arg(now.millis()).arg(count);
+        Self { shard, call }
+    }
+
+    fn on(self, script: &'static Script) -> (&'static Script, Cmd) {
+        let call = script.with(&self.call);
+        (script, call)
+    }
+
+    fn add_cart(&mut self, commit: &Commit<'_>) {
+        let Self { shard, call } = self;
+        let (shop, id) = (commit.shop, commit.id);
+        let record = call.key(shard.cart(shop, id));
+        let life = commit.cart.map_or(0, |cart| life_ms(commit.now, cart.expires_at, CART_SLACK));
+        let bytes = commit.cart.map(record::encode_cart);
+        add_record(call, record, commit.expected, bytes.as_deref(), life);
+        add_answer(call, commit.keep.map(|keep| (keep, shard.answer(Subject::Cart(shop, id), &keep.key))), commit.now);
+        let (wakes, sends) = (call.shared_key(shard.wakes(shop)), call.key(shard.sends(shop, id)));
+        call.arg(wakes).arg(sends).arg(shop.as_str()).arg(id.as_str());
+        call.arg(commit.cart.map_or(0, |cart| score(cart.next_wake())));
+        call.arg(commit.tallies.len()).arg(commit.census.len()).arg(commit.outbox.len());
+        add_tallies(*shard, call, shop, commit.tallies);
+        for moved in commit.census {
+            call.arg(census_field(shop, moved.state)).arg(moved.by);
+        }
+        for delivery in commit.outbox {
+            let lane = Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() };
+            let record = call.key(shard.delivery(&delivery.id));
+            let queue = call.shared_key(shard.queue(&lane, Queue::First));
+            call.arg(record).arg(queue).arg(lane_member(&lane)).arg(write_delivery(delivery, None));
+            call.arg(delivery_member(&delivery.id, &delivery.cart)).arg(score(delivery.due_at));
+        }
+    }
+
+    fn add_order(&mut self, commit: &OrderCommit<'_>) {
+        let Self { shard, call } = self;
+        let order = commit.order;
+        let (shop, id) = (&order.shop, &order.id);
+        let record = call.key(shard.order(shop, id));
+        let life = life_ms(commit.now, order.expires_at, ORDER_SLACK);
+        add_record(call, record, commit.expected, Some(&record::encode_order(order)), life);
+        add_answer(call, commit.keep.map(|keep| (keep, shard.answer(Subject::Order(shop, id), &keep.key))), commit.now);
+        call.arg(0).arg(0).arg("").arg("").arg(0);
+        call.arg(commit.tallies.len()).arg(0).arg(0);
+        add_tallies(*shard, call, shop, commit.tallies);
+    }
+}
+
+fn add_record(call: &mut Gathered, key: usize, expected: Version, record: Option<&[u8]>, life_ms: u64) {
     let head = expected.0.to_be_bytes();
-    call.arg(if expected == Version::ABSENT { &[][..] } else { &head[..] });
+    call.arg(key).arg(if expected == Version::ABSENT { &[][..] } else { &head[..] });
     match record {
         Some(record) => {
             let mut bytes = Vec::with_capacity(HEAD_BYTES + record.len());
@@ -197,51 +216,34 @@ fn add_record(call: &mut Cmd, expected: Version, record: Option<&[u8]>, life_ms:
             call.arg("");
         }
     }
-    call.arg(life_ms).arg(now.millis());
+    call.arg(life_ms);
 }
 
-fn add_answer(call: &mut Cmd, keep: Option<&Keep>, now: Moment) {
+fn add_answer(call: &mut Gathered, keep: Option<(&Keep, String)>, now: Moment) {
     match keep {
-        Some(keep) => {
-            call.arg(record::encode_answered(&keep.answered)).arg(life_ms(now, keep.until, Duration::ZERO));
+        Some((keep, key)) => {
+            let key = call.key(key);
+            call.arg(key).arg(record::encode_answered(&keep.answered)).arg(life_ms(now, keep.until, Duration::ZERO));
         }
         None => {
-            call.arg("").arg(0);
+            call.arg(0).arg("").arg(0);
         }
     }
 }
 
-/// The days these counts are of, each once.
-pub(super) fn days(tallies: &[Tally]) -> Vec<Day> {
-    let mut days: Vec<Day> = Vec::new();
+/// Each tally as the number of its day's key, its name, and by how much it moves.
+pub(super) fn add_tallies(shard: Shard, call: &mut Gathered, shop: &ShopId, tallies: &[Tally]) {
     for tally in tallies {
-        if !days.contains(&tally.day) {
-            days.push(tally.day);
-        }
-    }
-    days
-}
-
-/// Each tally as the number of its day (from 1), its name, and by how much it moves.
-pub(super) fn add_tallies(call: &mut Cmd, days: &[Day], tallies: &[Tally]) {
-    for tally in tallies {
-        let day = days.iter().position(|&day| day == tally.day).unwrap_or_default() + 1;
+        let day = call.shared_key(shard.tallies(shop, tally.day));
         call.arg(day).arg(&tally.key.0).arg(tally.by);
     }
-}
-
-/// One failure that is everybody's.
-pub(super) fn all_failed<T>(count: usize, error: StoreError) -> Vec<StoreResult<T>> {
-    let why = error.to_string();
-    let same = |_| Err(StoreError::Unavailable(anyhow::anyhow!(why.clone())));
-    std::iter::once(Err(error)).chain((1..count).map(same)).take(count).collect()
 }
 
 fn committed(reply: Value) -> StoreResult<Committed> {
     if let Value::BulkString(answer) = &reply {
         return Ok(Committed::Duplicate(record::decode_answered(answer)?));
     }
-    let end: i64 = redis::from_redis_value(reply).map_err(|_| StoreError::Corrupt { what: "answer" })?;
+    let end: i64 = redis::from_redis_value(reply).map_err(|_| NO_ANSWER)?;
     Ok(match end {
         -1 => Committed::Conflict,
         0 => Committed::Done { in_flight_until: None },

@@ -87,6 +87,24 @@ impl Connections {
         self.each(&calls).await.into_iter().map(|answer| parse(answer?)).collect()
     }
 
+    /// The same, each with an answer of its own: a server that is down takes no other's with it.
+    pub async fn read_each<T: FromRedisValue>(&self, commands: Vec<Cmd>) -> Vec<StoreResult<T>> {
+        let calls: Vec<Call<'_>> = commands.iter().map(Call::reads).collect();
+        self.each(&calls).await.into_iter().map(|answer| parse(answer?)).collect()
+    }
+
+    /// The same, without the answers of servers that are down, unless all are.
+    pub async fn read_those_up<T: FromRedisValue>(&self, commands: Vec<Cmd>) -> StoreResult<Vec<Option<T>>> {
+        let mut failed = None;
+        let answers =
+            self.read_each(commands).await.into_iter().map(|answer| answer.map_err(|e| failed = Some(e)).ok());
+        let answers: Vec<Option<T>> = answers.collect();
+        match failed {
+            Some(error) if answers.iter().all(Option::is_none) => Err(error),
+            _ => Ok(answers),
+        }
+    }
+
     /// The answer to a command that writes. Sent once: after [`StoreError::Unavailable`] it may have happened.
     pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<T> {
         parse(self.insist(Call { command, script: None, is_read: false }, self.deadline()).await?)

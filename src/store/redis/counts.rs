@@ -51,7 +51,7 @@ impl RedisStore {
     }
 
     pub(super) async fn count_outbox(&self) -> StoreResult<OutboxCounts> {
-        let mut counts = OutboxCounts { oldest_due: self.first_wake().await?, ..OutboxCounts::default() };
+        let mut counts = OutboxCounts { oldest_due: self.first_wake_of_all().await?, ..OutboxCounts::default() };
         for lane in self.all_lanes().await? {
             let pending = self.count(self.queues_of(&lane).map(|key| counting(&key, "-inf"))).await?;
             let dead = self.count(self.shards.all().map(|shard| self.counting_dead(shard, &lane))).await?;

@@ -17,6 +17,8 @@ pub const LANES: &str = "cw:lanes";
 pub const PAUSES: &str = "cw:pauses";
 /// The endpoints that do nothing but fail, and since when.
 pub const FAILING: &str = "cw:failing";
+/// The processes that use this store, by when they last showed life.
+pub const LIVE: &str = "cw:live";
 /// What this store is; see `meta.rs`.
 pub const META: &str = "cw:meta";
 
@@ -45,7 +47,7 @@ impl Shards {
 }
 
 /// FNV-1a (64 bits, folded to 32) of the shop, a zero byte and the id.
-fn fnv(shop: &str, subject: &str) -> u32 {
+pub fn fnv(shop: &str, subject: &str) -> u32 {
     let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     let shop = shop.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
     let hash = subject.as_bytes().iter().fold(step(shop, &0), step);
@@ -81,10 +83,22 @@ impl Shard {
         self.key("c:", &[shop.as_str(), "/", id.as_str()])
     }
 
-    /// The wakes of a shard's carts.
+    /// The wakes of a shop's carts.
     #[must_use]
-    pub fn wakes(self) -> String {
-        self.key("w", &[])
+    pub fn wakes(self, shop: &ShopId) -> String {
+        self.key("w:", &[shop.as_str()])
+    }
+
+    /// The shops with a cart in this shard, by their first wake.
+    #[must_use]
+    pub fn shops(self) -> String {
+        self.key("v", &[])
+    }
+
+    /// The lanes with something in this shard, by a moment that is not after their first due one.
+    #[must_use]
+    pub fn lanes(self) -> String {
+        self.key("l", &[])
     }
 
     /// Version and record of an order.
@@ -99,20 +113,14 @@ impl Shard {
         self.key("d:", &[id.as_str()])
     }
 
-    /// Schedule and leases of a lane, for first attempts.
-    #[must_use]
-    pub fn lane(self, shop: &ShopId, endpoint: &EndpointName) -> String {
-        self.queue(shop, endpoint, Queue::First)
-    }
-
     /// Schedule and leases of one queue of a lane.
     #[must_use]
-    pub fn queue(self, shop: &ShopId, endpoint: &EndpointName, queue: Queue) -> String {
+    pub fn queue(self, lane: &Lane, queue: Queue) -> String {
         let kind = match queue {
             Queue::First => "o:",
             Queue::Again => "p:",
         };
-        self.key(kind, &[shop.as_str(), "/", endpoint.as_str()])
+        self.key(kind, &[lane.shop.as_str(), "/", lane.endpoint.as_str()])
     }
 
     /// What a lane gave up.
@@ -174,19 +182,6 @@ pub enum Subject<'a> {
     Order(&'a ShopId, &'a OrderId),
 }
 
-/// A cart as a member of the wakes. No id contains a `/`.
-#[must_use]
-pub fn cart_member(shop: &ShopId, id: &CartId) -> String {
-    format!("{shop}/{id}")
-}
-
-/// Reads [`cart_member`].
-#[must_use]
-pub fn parse_cart_member(member: &str) -> Option<(ShopId, CartId)> {
-    let (shop, id) = member.split_once('/')?;
-    Some((ShopId::parse(shop).ok()?, CartId::parse(id).ok()?))
-}
-
 /// A delivery as a member of its lane.
 #[must_use]
 pub fn delivery_member(id: &DeliveryId, cart: &CartId) -> String {
@@ -200,7 +195,7 @@ pub fn parse_delivery_member(member: &str) -> Option<(DeliveryId, CartId)> {
     Some((DeliveryId::parse(id)?, CartId::parse(cart).ok()?))
 }
 
-/// A lane as a member of the lanes, or a field of the pauses.
+/// A lane as a member of the lanes, or a field of the pauses. No id contains a `/`.
 #[must_use]
 pub fn lane_member(lane: &Lane) -> String {
     format!("{}/{}", lane.shop, lane.endpoint)
@@ -269,10 +264,13 @@ mod tests {
         let shard = Shard(7);
         let keys = [
             shard.cart(&shop(), &cart("c")),
-            shard.wakes(),
+            shard.wakes(&shop()),
+            shard.shops(),
+            shard.lanes(),
             shard.order(&shop(), &order),
             shard.delivery(&delivery),
-            shard.lane(&lane.shop, &lane.endpoint),
+            shard.queue(&lane, Queue::First),
+            shard.queue(&lane, Queue::Again),
             shard.dead(&lane),
             shard.sends(&shop(), &cart("c")),
             shard.answer(Subject::Cart(&shop(), &cart("c")), &key),
@@ -286,13 +284,12 @@ mod tests {
         let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
         assert_eq!(distinct.len(), keys.len(), "{keys:?}");
         assert_eq!(keys[0], "{cw:07}:c:shop/c");
-        assert_eq!(Shard(123).wakes(), "{cw:123}:w");
+        assert_eq!(Shard(123).shops(), "{cw:123}:v");
     }
 
     #[test]
     fn members_are_read_back() {
         let (shop, cart) = (shop(), cart("a.b:c~d=e"));
-        assert_eq!(parse_cart_member(&cart_member(&shop, &cart)), Some((shop.clone(), cart.clone())));
         let endpoint = EndpointName::parse("mail").expect("a literal slug");
         let id = DeliveryId::derive(crate::domain::EventKind::Reminder, &shop, &cart, "reminder/1/0", &endpoint);
         assert_eq!(parse_delivery_member(&delivery_member(&id, &cart)), Some((id, cart)));

@@ -1,16 +1,38 @@
 //! Lanes: which there are, what is due in them, who has leased it, and which are stopped.
 //!
-//! A lane has two sorted sets in each shard, for first attempts and for repeats; each is both schedule and leases. A claim looks at all of them at once and then runs
-//! its script only where something is due. Read next: `redis/sends.rs` for what follows a claim.
+//! A lane has two sorted sets in each shard, for first attempts and for repeats; each is both schedule and leases. Each
+//! shard has one of its lanes by a moment that is not after their first due one: whatever may come earlier lowers it, a claim
+//! sets it right. So a look for lanes with something due reads that one. Read next: `redis/sends.rs` for what follows a claim.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::keys::{FAILING, LANES, PAUSES, lane_member, parse_delivery_member, parse_lane_member};
+use super::attendance::Sought;
+use super::keys::{FAILING, LANES, PAUSES, Shard, lane_member, parse_delivery_member, parse_lane_member};
 use super::script::{CLAIM, WRITE};
 use super::wakes::{Scored, due, first_look};
 use super::{RedisStore, score};
 use crate::domain::{Moment, Why};
-use crate::store::{BATCH_MAX, Claim, Lane, Pause, Queue, StoreResult};
+use crate::store::{BATCH_MAX, Claim, DueLanes, Lane, Pause, Queue, StoreResult};
+
+/// Lanes seen in one shard in one look; the next one sees the others.
+const LANES_SEEN_MAX: usize = 1_000;
+/// From this many for each shard on, a claim asks every shard for its part without looking first.
+const PART_MIN: usize = 4;
+/// How often what some shards did not have is asked of the others.
+const ROUNDS_MAX: usize = 3;
+
+/// How many are claimed in one shard at most: of first attempts, of repeats, of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    shard: Shard,
+    first: usize,
+    again: usize,
+    limit: usize,
+}
+
+/// A claimed member, when it was due, and its queue.
+type Claimed = (i64, String, Queue);
 
 impl RedisStore {
     pub(super) async fn all_lanes(&self) -> StoreResult<Vec<Lane>> {
@@ -43,11 +65,31 @@ impl RedisStore {
 
     /// The sorted sets of a lane: those of first attempts, then those of repeats.
     pub(super) fn queues_of(&self, lane: &Lane) -> impl Iterator<Item = String> {
-        Queue::ALL.into_iter().flat_map(move |queue| self.queue_of(lane, queue))
+        Queue::ALL.into_iter().flat_map(move |queue| self.shards.all().map(move |shard| shard.queue(lane, queue)))
     }
 
-    fn queue_of(&self, lane: &Lane, queue: Queue) -> impl Iterator<Item = String> {
-        self.shards.all().map(move |shard| shard.queue(&lane.shop, &lane.endpoint, queue))
+    pub(super) async fn lanes_due(&self, now: Moment) -> StoreResult<DueLanes> {
+        let views = self.attendance.views(Sought::Lanes, now);
+        let seen = views.iter().map(|view| due(&view.shard.lanes(), view.until, 0, LANES_SEEN_MAX));
+        let next = views.iter().map(|view| {
+            let after = format!("({}", score(now));
+            let mut look = redis::cmd("ZRANGE");
+            look.arg(view.shard.lanes())
+                .arg(after)
+                .arg("+inf")
+                .arg("BYSCORE")
+                .arg("LIMIT")
+                .arg(0)
+                .arg(1)
+                .arg("WITHSCORES");
+            look
+        });
+        let mut found = self.redis.read_those_up::<Vec<Scored>>(seen.chain(next).collect()).await?;
+        let next = found.split_off(views.len());
+        let lanes: BTreeSet<Lane> =
+            found.iter().flatten().flatten().filter_map(|(member, _)| parse_lane_member(member)).collect();
+        let next = next.into_iter().flatten().flatten().map(|(_, at)| Moment::from_millis(at)).min();
+        Ok(DueLanes { lanes: lanes.into_iter().collect(), next })
     }
 
     pub(super) async fn claim_due(
@@ -57,43 +99,92 @@ impl RedisStore {
         limit: usize,
         until: Moment,
     ) -> StoreResult<Vec<Claim>> {
-        let keys: Vec<String> = self.queues_of(lane).collect();
-        let shards = usize::from(self.shards.0);
-        let look = first_look(limit, shards);
-        let looks = keys.iter().map(|key| due(key, now, 0, look)).collect();
-        let seen: Vec<Vec<Scored>> = self.redis.read_all(looks).await?;
-        let (first, again) = seen.split_at(shards);
-        let places = Queue::places(at_least(first, limit, look), at_least(again, limit, look), limit);
-        let wanted: Vec<usize> = [shares(first, places.0, look), shares(again, places.1, look)].concat();
-
-        let calls = keys.iter().zip(wanted).enumerate().filter(|&(_, (_, share))| share > 0);
-        let (places, calls): (Vec<usize>, Vec<_>) = calls
-            .map(|(place, (key, share))| {
-                let mut call = CLAIM.on(&[key]);
-                call.arg(score(now)).arg(share).arg(score(until));
-                (place, (&*CLAIM, call))
-            })
-            .unzip();
-        let mut claimed: Vec<(i64, String, Queue)> = Vec::new();
-        let mut failed = None;
-        for (place, result) in places.into_iter().zip(self.redis.run_all::<Vec<Scored>>(&calls).await) {
-            let queue = if place < shards { Queue::First } else { Queue::Again };
-            match result {
-                Ok(claims) => claimed.extend(claims.into_iter().map(|(member, at)| (at, member, queue))),
-                Err(error) => failed = Some(error),
-            }
-        }
-        // What was claimed is ours, also when another shard failed: dropped, it would wait for its lease to end.
-        if let (true, Some(error)) = (claimed.is_empty(), failed) {
-            return Err(error);
-        }
+        let mut claimed = if limit < PART_MIN * usize::from(self.shards.0) {
+            let parts = self.parts_of_the_longest_overdue(lane, now, limit).await?;
+            self.claim_parts(lane, &parts, now, until).await?.concat()
+        } else {
+            self.claim_of_all(lane, now, limit, until).await?
+        };
         claimed.sort_by_key(|&(at, _, _)| at);
         let until = Moment::from_millis(score(until));
-        let claim = |(_, member, queue): (i64, String, Queue)| {
+        let claim = |(_, member, queue): Claimed| {
             let (delivery, cart) = parse_delivery_member(&member)?;
             Some(Claim { lane: lane.clone(), delivery, cart, queue, until })
         };
         Ok(claimed.into_iter().filter_map(claim).collect())
+    }
+
+    /// Looks in every shard, so that the few that are claimed are the longest overdue of all.
+    async fn parts_of_the_longest_overdue(&self, lane: &Lane, now: Moment, limit: usize) -> StoreResult<Vec<Part>> {
+        let count = usize::from(self.shards.0);
+        let look = first_look(limit, count);
+        let looks = self.queues_of(lane).map(|key| due(&key, now, 0, look)).collect();
+        let seen = self.redis.read_those_up::<Vec<Scored>>(looks).await?;
+        let seen: Vec<Vec<Scored>> = seen.into_iter().map(Option::unwrap_or_default).collect();
+        let (first, again) = seen.split_at(count);
+        let places = Queue::places(at_least(first, limit, look), at_least(again, limit, look), limit);
+        let shares = shares(first, places.0, look).into_iter().zip(shares(again, places.1, look));
+        let part = |(shard, (first, again))| Part { shard, first, again, limit: first + again };
+        Ok(self.shards.all().zip(shares).map(part).filter(|part| part.limit > 0).collect())
+    }
+
+    /// Asks every shard for its part, and those that had it all for what is left.
+    async fn claim_of_all(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claimed>> {
+        let mut claimed: Vec<Claimed> = Vec::new();
+        let mut deep: Vec<Shard> = self.shards.all().collect();
+        for _ in 0..ROUNDS_MAX {
+            let part = (limit - claimed.len()).checked_div(deep.len()).unwrap_or(0).min(BATCH_MAX);
+            if part == 0 {
+                break;
+            }
+            let parts: Vec<Part> =
+                deep.iter().map(|&shard| Part { shard, first: part, again: part, limit: part }).collect();
+            match self.claim_parts(lane, &parts, now, until).await {
+                Ok(found) => {
+                    deep =
+                        deep.into_iter().zip(&found).filter(|(_, found)| found.len() == part).map(|(s, _)| s).collect();
+                    claimed.extend(found.into_iter().flatten());
+                }
+                Err(error) if claimed.is_empty() => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// What was claimed is ours, also when another shard failed: dropped, it would wait for its lease to end.
+    async fn claim_parts(
+        &self,
+        lane: &Lane,
+        parts: &[Part],
+        now: Moment,
+        until: Moment,
+    ) -> StoreResult<Vec<Vec<Claimed>>> {
+        let calls: Vec<_> = parts
+            .iter()
+            .map(|part| {
+                let [first, again] = Queue::ALL.map(|queue| part.shard.queue(lane, queue));
+                let mut call = CLAIM.on(&[first, again, part.shard.lanes()]);
+                call.arg(score(now)).arg(part.first).arg(part.again).arg(part.limit).arg(score(until));
+                call.arg(lane_member(lane));
+                (&*CLAIM, call)
+            })
+            .collect();
+        let mut claimed = Vec::with_capacity(parts.len());
+        let mut failed = None;
+        for answer in self.redis.run_all::<(Vec<Scored>, Vec<Scored>)>(&calls).await {
+            let (first, again) = answer.unwrap_or_else(|error| {
+                failed = Some(error);
+                Default::default()
+            });
+            let of = |queue| move |(member, at): Scored| (at, member, queue);
+            claimed
+                .push(first.into_iter().map(of(Queue::First)).chain(again.into_iter().map(of(Queue::Again))).collect());
+        }
+        match failed {
+            Some(error) if claimed.iter().all(Vec::is_empty) => Err(error),
+            _ => Ok(claimed),
+        }
     }
 
     pub(super) async fn fails_since(&self, lane: &Lane, since: Moment) -> StoreResult<()> {

@@ -5,9 +5,9 @@
 
 use futures_util::future::try_join_all;
 
-use super::commits::{add_tallies, days};
-use super::keys::{Shard, delivery_member, parse_delivery_member};
-use super::script::{BURY, REVIVE, SEEK};
+use super::commits::add_tallies;
+use super::keys::{Shard, delivery_member, lane_member, parse_delivery_member};
+use super::script::{BURY, Gathered, REVIVE, SEEK};
 use super::sends::{DELIVERY_SLACK, read_delivery, settled, write_delivery};
 use super::wakes::Scored;
 use super::{RedisStore, score};
@@ -32,9 +32,8 @@ impl RedisStore {
             mark => mark.flatten(),
         };
         let limit = limit.max(1);
-        let (shop, endpoint) = (&lane.shop, &lane.endpoint);
         let lists = self.shards.all().flat_map(|shard| match which {
-            Shelf::Pending => Queue::ALL.map(|queue| (shard, shard.queue(shop, endpoint, queue))).to_vec(),
+            Shelf::Pending => Queue::ALL.map(|queue| (shard, shard.queue(lane, queue))).to_vec(),
             Shelf::Dead => vec![(shard, shard.dead(lane))],
         });
         let over = if which == Shelf::Dead { self.latest_score() } else { "-inf".to_owned() };
@@ -110,9 +109,10 @@ impl RedisStore {
             let here = |one: &&Revival| self.shards.of(&lane.shop, one.delivery.cart.as_str()) == shard;
             let here: Vec<&Revival> = revivals.iter().filter(here).collect();
             for some in here.chunks(REVIVED_TOGETHER) {
-                let mut keys = vec![shard.lane(&lane.shop, &lane.endpoint), shard.dead(lane)];
+                let mut keys = vec![shard.queue(lane, Queue::First), shard.dead(lane), shard.lanes()];
                 keys.extend(some.iter().map(|one| shard.delivery(&one.delivery.id)));
                 let mut call = REVIVE.on(&keys);
+                call.arg(lane_member(lane));
                 for Revival { letter, delivery } in some {
                     call.arg(delivery_member(&delivery.id, &delivery.cart)).arg(&letter.stored);
                     call.arg(write_delivery(delivery, None)).arg(score(delivery.due_at));
@@ -127,20 +127,14 @@ impl RedisStore {
         let Burial { claim, keep_until, tallies } = burial;
         let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shards.of(shop, cart.as_str());
-        let days = days(tallies);
-        let mut keys = vec![
-            shard.queue(shop, &claim.lane.endpoint, claim.queue),
-            shard.delivery(&claim.delivery),
-            shard.sends(shop, cart),
-            shard.dead(&claim.lane),
-        ];
-        keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
-        let mut call = BURY.on(&keys);
+        let mut call = Gathered::default();
+        let queue = shard.queue(&claim.lane, claim.queue);
+        call.keys([queue, shard.delivery(&claim.delivery), shard.sends(shop, cart), shard.dead(&claim.lane)]);
         call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(claim.delivery.as_str());
         call.arg(score(keep_until)).arg(&head(keep_until)[..]).arg(self.life_ms(keep_until, DELIVERY_SLACK));
         call.arg(self.latest_score());
-        add_tallies(&mut call, &days, tallies);
-        Ok(settled(self.redis.run(&BURY, &call).await?))
+        add_tallies(shard, &mut call, shop, tallies);
+        Ok(settled(self.redis.run(&BURY, &BURY.with(&call)).await?))
     }
 }
 

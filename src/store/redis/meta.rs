@@ -1,6 +1,6 @@
 //! What a store is: `cw:meta`, written once by whoever comes first and checked at every start.
 //!
-//! `schema=1 shards=16 made_at=1772352000000 identity=<64 hex digits>`. The identity key is a secret: with it, hashes of
+//! `schema=2 shards=16 made_at=1772352000000 identity=<64 hex digits>`. The identity key is a secret: with it, hashes of
 //! guessed addresses can be compared with those in the store.
 
 use redis::Cmd;
@@ -11,7 +11,7 @@ use crate::domain::Moment;
 use crate::store::{StoreError, StoreResult};
 
 /// Of keys and records. A store with a higher one is left alone.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// What is written there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,13 @@ impl Meta {
                 self.schema
             )));
         }
+        if self.schema < SCHEMA {
+            return Err(StoreError::Unusable(format!(
+                "This Redis was written by a cartwake from before the first release (schema {}, this one knows {SCHEMA}); \
+                 empty it, or name another database in [store] url.",
+                self.schema
+            )));
+        }
         if self.shards != shards {
             return Err(StoreError::Unusable(format!(
                 "This Redis was made with {made} shards and [store] shards says {shards}; set shards = {made}, or name an \
@@ -113,7 +120,7 @@ impl Meta {
                 .find_map(|part| part.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
         };
         let schema: u32 = field("schema")?.parse().ok()?;
-        if schema > SCHEMA {
+        if schema != SCHEMA {
             // Only its number can be relied on.
             return Some(Self { schema, shards: 0, made_at: Moment::from_millis(0), identity_key: [0; 32] });
         }
@@ -142,7 +149,7 @@ mod tests {
     use super::*;
 
     fn meta() -> Meta {
-        Meta { schema: 1, shards: 16, made_at: Moment::from_millis(1_772_352_000_000), identity_key: [0xa7; 32] }
+        Meta { schema: SCHEMA, shards: 16, made_at: Moment::from_millis(1_772_352_000_000), identity_key: [0xa7; 32] }
     }
 
     #[test]
@@ -155,14 +162,16 @@ mod tests {
     fn another_shard_count_and_a_newer_schema_are_named() {
         let sentence = |result: StoreResult<Meta>| result.expect_err("it is unusable").to_string();
         assert!(sentence(meta().check(8)).contains("set shards = 16"));
-        let newer = Meta::read("schema=2 anything else").expect("the schema is there");
-        assert!(sentence(newer.check(16)).contains("schema 2"));
+        let newer = Meta::read("schema=3 anything else").expect("the schema is there");
+        assert!(sentence(newer.check(16)).contains("schema 3"));
+        let older = Meta::read("schema=1 anything else").expect("the schema is there");
+        assert!(sentence(older.check(16)).contains("empty it"));
     }
 
     #[test]
     fn what_is_not_ours_is_not_read() {
         let short = meta().write().replace("a7a7", "a7");
-        for text in ["", "hello", "schema=1", "schema=1 shards=x made_at=1 identity=00", &short] {
+        for text in ["", "hello", "schema=2", "schema=2 shards=x made_at=1 identity=00", &short] {
             assert_eq!(Meta::read(text), None, "{text}");
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, try_join_all};
 
-use super::commits::all_failed;
+use super::batch::all_failed;
 use super::script::{ENROLL, NOTE, Script, UNNOTE};
 use super::{RedisStore, score};
 use crate::domain::{CartId, Hold, IdentifierHash, Moment, Note, NoteKey, ShopId};

@@ -1,14 +1,18 @@
 //! The scripts: each is one atomic transition on the keys of one shard.
 //!
-//! Every key a script touches is passed to it, every moment too, and none does more than 100 steps. At `maxmemory` Redis
-//! refuses scripts unless they say `allow-oom`: what frees memory, or must not fail, says so. Sources: `redis/*.lua`.
+//! Every key a script touches is passed to it, every moment too, and none acts for more than 100 members of a lane, or for
+//! more than [`TOGETHER_MAX`] carts. At `maxmemory` Redis refuses scripts unless they say `allow-oom`: what frees memory, or
+//! must not fail, says so. Sources: `redis/*.lua`.
 
 use std::sync::LazyLock;
 
-use redis::Cmd;
+use redis::{Cmd, ToRedisArgs};
 
 const WITHIN_MEMORY: &str = "#!lua\n";
 const EVEN_WHEN_FULL: &str = "#!lua flags=allow-oom\n";
+
+/// How many begin, end or are written in one call: what others wait for is a fraction of a millisecond.
+pub const TOGETHER_MAX: usize = 50;
 
 /// Commits that add to memory: new carts, and answers to keep.
 pub static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("commit.lua")));
@@ -18,7 +22,9 @@ pub static COMMIT_EVEN_WHEN_FULL: LazyLock<Script> =
 pub static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("claim.lua")));
 pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("begin.lua")));
 pub static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("settle.lua")));
+pub static ATTEND: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("attend.lua")));
 pub static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("release.lua")));
+pub static POSTPONE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("postpone.lua")));
 pub static SEEK: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("seek.lua")));
 pub static REVIVE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("revive.lua")));
 pub static BURY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("bury.lua")));
@@ -53,11 +59,65 @@ impl Script {
         call
     }
 
+    /// The same with keys and arguments gathered before.
+    #[must_use]
+    pub fn with(&self, gathered: &Gathered) -> Cmd {
+        let mut call = Cmd::with_capacity(gathered.keys.len() + gathered.arguments.args_iter().len() + 3, 16 * 1_024);
+        call.arg("EVALSHA").arg(&self.sha1).arg(gathered.keys.len());
+        for key in &gathered.keys {
+            call.arg(key);
+        }
+        for argument in gathered.arguments.args_iter() {
+            if let redis::Arg::Simple(bytes) = argument {
+                call.arg(bytes);
+            }
+        }
+        call
+    }
+
     /// What makes the script known to Redis; it forgets at a restart and at `SCRIPT FLUSH`.
     #[must_use]
     pub fn load(&self) -> Cmd {
         let mut load = Cmd::new();
         load.arg("SCRIPT").arg("LOAD").arg(&self.source);
         load
+    }
+}
+
+/// The keys and arguments of a call, gathered side by side.
+#[derive(Default)]
+pub struct Gathered {
+    keys: Vec<String>,
+    /// The places of those that several may name.
+    shared: Vec<usize>,
+    arguments: Cmd,
+}
+
+impl Gathered {
+    /// One more key; gives its number, from 1.
+    pub fn key(&mut self, key: String) -> usize {
+        self.keys.push(key);
+        self.keys.len()
+    }
+
+    /// More keys.
+    pub fn keys(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.keys.extend(keys);
+    }
+
+    /// A key that may be there already; gives its number.
+    pub fn shared_key(&mut self, key: String) -> usize {
+        let known = self.shared.iter().find(|&&place| self.keys[place] == key);
+        if let Some(place) = known {
+            return place + 1;
+        }
+        self.shared.push(self.keys.len());
+        self.key(key)
+    }
+
+    /// One more argument.
+    pub fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.arguments.arg(argument);
+        self
     }
 }

@@ -5,14 +5,15 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
-use super::commits::{add_tallies, days, read_cart};
-use super::keys::{Shard, delivery_member};
-use super::script::{BEGIN, RELEASE, SETTLE};
-use super::{RedisStore, life_ms, score};
-use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
-use crate::store::{Begun, Claim, Queue, Settled, Settlement, StoreError, StoreResult, UNANSWERED_FOR, record};
+use super::batch::{NO_ANSWER, scatter, together};
+use super::commits::read_cart;
+use super::keys::{Shard, delivery_member, lane_member};
+use super::script::{BEGIN, Gathered, RELEASE, SETTLE};
+use super::{RedisStore, life_ms, millis, score};
+use crate::domain::{CartId, Day, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
+use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, StoreResult, UNANSWERED_FOR, record};
 
 /// A send mark says nothing any more after its lease and `UNANSWERED_FOR`; Redis may forget it this much later than the
 /// lease, and later than the other.
@@ -20,75 +21,85 @@ const SEND_SLACK: Duration = Duration::from_hours(1);
 pub(super) const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
 impl RedisStore {
-    pub(super) async fn begin_send(&self, claim: &Claim, now: Moment, until: Moment) -> StoreResult<Option<Begun>> {
-        let call = self.begin_call(claim, now, until);
-        begun(claim, until, self.redis.run(&BEGIN, &call).await?)
-    }
-
     pub(super) async fn begin_sends(
         &self,
         claims: &[Claim],
         now: Moment,
         until: Moment,
     ) -> Vec<StoreResult<Option<Begun>>> {
-        let calls: Vec<_> = claims.iter().map(|claim| (&*BEGIN, self.begin_call(claim, now, until))).collect();
-        let replies = self.redis.run_all::<BeginReply>(&calls).await;
-        claims.iter().zip(replies).map(|(claim, reply)| begun(claim, until, reply?)).collect()
-    }
-
-    fn begin_call(&self, claim: &Claim, now: Moment, until: Moment) -> Cmd {
-        let (shop, cart) = (&claim.lane.shop, &claim.cart);
-        let shard = self.shard_of(claim);
-        let keys = [
-            shard.queue(shop, &claim.lane.endpoint, claim.queue),
-            shard.delivery(&claim.delivery),
-            shard.sends(shop, cart),
-            shard.cart(shop, cart),
-        ];
-        let mut call = BEGIN.on(&keys);
-        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(until));
-        let reminder = if claim.delivery.is_reminder() { claim.delivery.as_str() } else { "" };
-        call.arg(reminder).arg(life_ms(now, until, SEND_SLACK));
-        call
+        let groups = together(claims.iter().map(|claim| (self.shard_of(claim), &claim.lane)));
+        let calls: Vec<_> = groups
+            .iter()
+            .map(|((shard, lane), indices)| {
+                let claims = indices.iter().map(|&index| &claims[index]);
+                (&*BEGIN, begin_call(*shard, lane, claims, now, until))
+            })
+            .collect();
+        let answers = scatter(claims.len(), &groups, self.redis.run_all(&calls).await);
+        claims.iter().zip(answers).map(|(claim, answer)| begun(claim, until, answer?)).collect()
     }
 
     pub(super) async fn release_claim(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
-        let (shop, cart) = (&claim.lane.shop, &claim.cart);
         let shard = self.shard_of(claim);
-        let mut call = RELEASE.on(&[shard.queue(shop, &claim.lane.endpoint, claim.queue), shard.sends(shop, cart)]);
-        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(score(due_at));
-        call.arg(claim.delivery.as_str());
+        let queue = shard.queue(&claim.lane, claim.queue);
+        let mut call = RELEASE.on(&[queue, shard.sends(&claim.lane.shop, &claim.cart), shard.lanes()]);
+        call.arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until)).arg(score(due_at));
+        call.arg(claim.delivery.as_str()).arg(lane_member(&claim.lane));
         Ok(settled(self.redis.run(&RELEASE, &call).await?))
     }
 
-    pub(super) async fn settle_claim(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
-        Ok(settled(self.redis.run(&SETTLE, &self.settle_call(&settlement)).await?))
-    }
-
     pub(super) async fn settle_claims(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
-        let calls: Vec<_> = settlements.iter().map(|settlement| (&*SETTLE, self.settle_call(settlement))).collect();
-        let replies = self.redis.run_all(&calls).await;
-        replies.into_iter().map(|reply| Ok(settled(reply?))).collect()
+        let groups = together(settlements.iter().map(|one| (self.shard_of(one.claim), &one.claim.lane)));
+        let calls: Vec<_> = groups
+            .iter()
+            .map(|((shard, lane), indices)| {
+                let settlements: Vec<&Settlement<'_>> = indices.iter().map(|&index| &settlements[index]).collect();
+                (&*SETTLE, self.settle_call(*shard, lane, &settlements))
+            })
+            .collect();
+        let answers = scatter(settlements.len(), &groups, self.redis.run_all(&calls).await);
+        let settled = |answer| Ok(settled(redis::from_redis_value(answer).map_err(|_| NO_ANSWER)?));
+        answers.into_iter().map(|answer| settled(answer?)).collect()
     }
 
-    fn settle_call(&self, settlement: &Settlement<'_>) -> Cmd {
-        let Settlement { claim, delivery, keep_until, tallies, unanswered_at } = *settlement;
-        let (shop, cart) = (&claim.lane.shop, &claim.cart);
-        let shard = self.shard_of(claim);
-        let days = days(tallies);
-        let mut keys = vec![
-            shard.queue(shop, &claim.lane.endpoint, claim.queue),
-            shard.delivery(&claim.delivery),
-            shard.sends(shop, cart),
-            shard.dead(&claim.lane),
-            shard.queue(shop, &claim.lane.endpoint, Queue::Again),
-        ];
-        keys.extend(days.iter().map(|&day| shard.tallies(shop, day)));
+    fn settle_call(&self, shard: Shard, lane: &Lane, settlements: &[&Settlement<'_>]) -> Cmd {
+        let mut days: Vec<Day> = Vec::new();
+        let mut sets: Vec<&[Tally]> = Vec::new();
+        for settlement in settlements {
+            days.extend(settlement.tallies.iter().map(|tally| tally.day));
+            if !sets.contains(&settlement.tallies) {
+                sets.push(settlement.tallies);
+            }
+        }
+        days.sort_unstable();
+        days.dedup();
 
-        let mut call = SETTLE.on(&keys);
-        call.arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until)).arg(claim.delivery.as_str());
+        let mut call = Gathered::default();
+        let queues = Queue::ALL.map(|queue| shard.queue(lane, queue));
+        call.keys(queues.into_iter().chain([shard.dead(lane), shard.lanes()]));
+        call.keys(days.iter().map(|&day| shard.tallies(&lane.shop, day)));
+        call.arg(lane_member(lane)).arg(self.latest_score()).arg(millis(UNANSWERED_FOR + SEND_SLACK));
+        call.arg(days.len()).arg(sets.len());
+        for set in &sets {
+            call.arg(set.len());
+            for tally in *set {
+                let day = days.iter().position(|&day| day == tally.day).unwrap_or_default() + 1;
+                call.arg(day).arg(&tally.key.0).arg(tally.by);
+            }
+        }
+        for settlement in settlements {
+            self.add_settlement(&mut call, shard, settlement);
+            call.arg(sets.iter().position(|set| *set == settlement.tallies).unwrap_or_default() + 1);
+        }
+        SETTLE.with(&call)
+    }
+
+    fn add_settlement(&self, call: &mut Gathered, shard: Shard, settlement: &Settlement<'_>) {
+        let Settlement { claim, delivery, keep_until, unanswered_at, .. } = *settlement;
+        call.keys([shard.delivery(&claim.delivery), shard.sends(&claim.lane.shop, &claim.cart)]);
+        call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
         let ended = delivery.status.is_final();
-        call.arg(write_delivery(delivery, ended.then_some(keep_until)));
+        call.arg(claim.delivery.as_str()).arg(write_delivery(delivery, ended.then_some(keep_until)));
         if ended {
             call.arg("").arg(self.life_ms(keep_until, DELIVERY_SLACK));
         } else {
@@ -99,15 +110,11 @@ impl RedisStore {
         } else {
             call.arg("");
         }
-        call.arg(self.latest_score());
         match (unanswered_at, delivery.status) {
             (Some(at), _) => call.arg(score(at)),
             (None, Status::Delivered) => call.arg("delivered"),
             (None, Status::Pending | Status::Dead(_) | Status::Suppressed(_)) => call.arg(""),
         };
-        call.arg((UNANSWERED_FOR + SEND_SLACK).as_millis().to_string());
-        add_tallies(&mut call, &days, tallies);
-        call
     }
 
     pub(super) async fn stored_delivery(
@@ -137,10 +144,41 @@ impl RedisStore {
     }
 }
 
-/// What `begin.lua` returns: a delivery and its cart.
+fn begin_call<'a>(
+    shard: Shard,
+    lane: &Lane,
+    claims: impl Iterator<Item = &'a Claim>,
+    now: Moment,
+    until: Moment,
+) -> Cmd {
+    let mut call = Gathered::default();
+    call.keys(Queue::ALL.map(|queue| shard.queue(lane, queue)).into_iter().chain([shard.lanes()]));
+    call.arg(lane_member(lane)).arg(score(until)).arg(life_ms(now, until, SEND_SLACK));
+    for claim in claims {
+        call.keys([
+            shard.delivery(&claim.delivery),
+            shard.sends(&lane.shop, &claim.cart),
+            shard.cart(&lane.shop, &claim.cart),
+        ]);
+        call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
+        call.arg(if claim.delivery.is_reminder() { claim.delivery.as_str() } else { "" });
+    }
+    BEGIN.with(&call)
+}
+
+/// A queue as the scripts name it: the number of its key.
+const fn number(queue: Queue) -> usize {
+    match queue {
+        Queue::First => 1,
+        Queue::Again => 2,
+    }
+}
+
+/// What `begin.lua` says of one: a delivery and its cart.
 type BeginReply = Option<(Vec<u8>, Option<Vec<u8>>)>;
 
-fn begun(claim: &Claim, until: Moment, reply: BeginReply) -> StoreResult<Option<Begun>> {
+fn begun(claim: &Claim, until: Moment, reply: Value) -> StoreResult<Option<Begun>> {
+    let reply: BeginReply = redis::from_redis_value(reply).map_err(|_| NO_ANSWER)?;
     let Some((delivery, cart_record)) = reply else { return Ok(None) };
     Ok(Some(Begun {
         claim: Claim { until: Moment::from_millis(score(until)), ..claim.clone() },

@@ -1,34 +1,89 @@
--- Records an attempt, or the end of a delivery, if the lease is still held.
--- KEYS  queue of the claim, delivery, sends, dead, queue of repeats, days of tallies
--- ARGV  1 member, 2 the lease held, 3 delivery id, 4 the record, 5 due again ('' when it has ended), 6 its life in ms once
---       ended, 7 kept among the dead until ('' when it is none), 8 now as far as known, 9 when an attempt ended that nobody
---       answered, or 'delivered', 10 life of the mark of such an attempt in ms, 11.. tallies: (key, name, by)
--- Returns 1, or 0 when the lease had passed on.
+-- Records attempts, or the ends of deliveries, of one lane; each holds only if its lease is still held.
+-- KEYS  first attempts, repeats, dead, lanes by first due, days of tallies; then of each: delivery, sends
+-- ARGV  1 lane, 2 now as far as known, 3 life of the mark of an attempt that nobody answered in ms, 4 how many days, 5 how
+--       many sets of tallies; of each set: how many, then those as (day, name, by); then of each: 1 its queue (1 or 2),
+--       2 member, 3 the lease held, 4 delivery id, 5 the record, 6 due again ('' when it has ended), 7 its life in ms once
+--       ended, 8 kept among the dead until ('' when it is none), 9 when an attempt ended that nobody answered, or
+--       'delivered', 10 its set of tallies
+-- Returns for each 1, or 0 when the lease had passed on.
 local call = redis.call
-local lease = call('ZSCORE', KEYS[1], ARGV[1])
-if not lease or tonumber(lease) ~= tonumber(ARGV[2]) then return 0 end
-if ARGV[5] ~= '' then
-  call('SET', KEYS[2], ARGV[4])
-  call('ZREM', KEYS[1], ARGV[1])
-  call('ZADD', KEYS[5], ARGV[5], ARGV[1])
-else
-  call('SET', KEYS[2], ARGV[4], 'PX', ARGV[6])
-  call('ZREM', KEYS[1], ARGV[1])
+local k, a = 4 + tonumber(ARGV[4]), 5
+local sets, counts, failed = {}, {}, nil
+for n = 1, tonumber(ARGV[5]) do
+  sets[n], counts[n] = a, 0
+  a = a + 1 + 3 * tonumber(ARGV[a + 1])
 end
-if ARGV[7] ~= '' then
-  call('ZADD', KEYS[4], ARGV[7], ARGV[1])
-  call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[8])
+local count = (#KEYS - k) / 2
+
+local members, place = { {}, {} }, {}
+for n = 1, count do
+  local of_queue = members[tonumber(ARGV[a + 10 * n - 9])]
+  of_queue[#of_queue + 1] = ARGV[a + 10 * n - 8]
+  place[n] = #of_queue
 end
-call('HDEL', KEYS[3], ARGV[3])
-if ARGV[9] == 'delivered' then
-  call('HDEL', KEYS[3], '?' .. ARGV[3])
-elseif ARGV[9] ~= '' then
-  call('HSET', KEYS[3], '?' .. ARGV[3], ARGV[9])
-  if call('PTTL', KEYS[3]) < tonumber(ARGV[10]) then call('PEXPIRE', KEYS[3], ARGV[10]) end
+local scores = {}
+for q = 1, 2 do
+  if #members[q] > 0 then scores[q] = call('ZMSCORE', KEYS[q], unpack(members[q])) end
 end
-for a = 11, #ARGV, 3 do
-  local day = KEYS[5 + tonumber(ARGV[a])]
-  redis.pcall('HINCRBY', day, ARGV[a + 1], ARGV[a + 2])
-  call('EXPIRE', day, 69120000, 'NX')
+
+local left, again = { {}, {} }, {}
+local function settle(a, delivery, sends)
+  if ARGV[a + 6] ~= '' then
+    call('SET', delivery, ARGV[a + 5])
+    again[#again + 1] = ARGV[a + 6]
+    again[#again + 1] = ARGV[a + 2]
+    call('ZADD', KEYS[4], 'LT', ARGV[a + 6], ARGV[1])
+  else
+    call('SET', delivery, ARGV[a + 5], 'PX', ARGV[a + 7])
+  end
+  if ARGV[a + 8] ~= '' then
+    call('ZADD', KEYS[3], ARGV[a + 8], ARGV[a + 2])
+    call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ARGV[2])
+  end
+  local id, fate = ARGV[a + 4], ARGV[a + 9]
+  if fate == 'delivered' then
+    call('HDEL', sends, id, '?' .. id)
+  else
+    call('HDEL', sends, id)
+    if fate ~= '' then
+      call('HSET', sends, '?' .. id, fate)
+      if call('PTTL', sends) < tonumber(ARGV[3]) then call('PEXPIRE', sends, ARGV[3]) end
+    end
+  end
+  local of_queue, set = left[tonumber(ARGV[a + 1])], tonumber(ARGV[a + 10])
+  of_queue[#of_queue + 1] = ARGV[a + 2]
+  counts[set] = counts[set] + 1
 end
-return 1
+
+local settled, taken = {}, {}
+for n = 1, count do
+  local member, lease = ARGV[a + 2], scores[tonumber(ARGV[a + 1])][place[n]]
+  settled[n] = 0
+  if lease and tonumber(lease) == tonumber(ARGV[a + 3]) and not taken[member] then
+    taken[member] = true
+    settled[n] = 1
+    -- One that cannot be done keeps no other from being done with its counts.
+    local done, problem = pcall(settle, a, KEYS[k + 2 * n - 1], KEYS[k + 2 * n])
+    if not done then failed = problem end
+  end
+  a = a + 10
+end
+for q = 1, 2 do
+  if #left[q] > 0 then call('ZREM', KEYS[q], unpack(left[q])) end
+end
+if #again > 0 then call('ZADD', KEYS[2], unpack(again)) end
+for n, times in ipairs(counts) do
+  if times > 0 then
+    local t = sets[n]
+    for _ = 1, tonumber(ARGV[t + 1]) do
+      local day, by = KEYS[4 + tonumber(ARGV[t + 2])], ARGV[t + 4]
+      if times > 1 then by = string.format('%.0f', times * tonumber(by)) end
+      -- pcall: a count at the end of its range stays there.
+      redis.pcall('HINCRBY', day, ARGV[t + 3], by)
+      call('EXPIRE', day, 69120000, 'NX')
+      t = t + 3
+    end
+  end
+end
+if failed then error(failed) end
+return settled

@@ -2,10 +2,10 @@
 //!
 //! Read next: `memory/people.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cartwake::domain::{CartId, Delivery, Moment, ShopId, Status};
-use cartwake::store::{Begun, Claim, Lane, OutboxCounts, Queue, Sends, Settled, Settlement};
+use cartwake::store::{Begun, Claim, DueLanes, Lane, OutboxCounts, Queue, Sends, Settled, Settlement};
 
 use super::{Book, DeliveryRow};
 
@@ -113,6 +113,13 @@ impl Book {
         }
         self.count_settled(&claim.lane.shop, settlement.tallies);
         Settled::Done
+    }
+
+    pub fn due_lanes(&self, now: Moment) -> DueLanes {
+        let waiting = self.deliveries.values().filter(|row| row.is_waiting());
+        let (due, later): (Vec<_>, Vec<_>) = waiting.partition(|row| row.look_at <= now);
+        let lanes: BTreeSet<Lane> = due.into_iter().map(|row| lane_of(&row.delivery)).collect();
+        DueLanes { lanes: lanes.into_iter().collect(), next: later.into_iter().map(|row| row.look_at).min() }
     }
 
     pub fn next_due(&self, lane: &Lane) -> Option<Moment> {

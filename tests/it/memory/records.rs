@@ -2,6 +2,8 @@
 //!
 //! Read next: `memory/deliveries.rs`.
 
+use std::collections::BTreeMap;
+
 use cartwake::domain::{Cart, CartId, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use cartwake::store::{Answered, Commit, Committed, Keep, Loaded, OrderCommit, Page, Stored, UNANSWERED_FOR, Version};
 
@@ -87,10 +89,26 @@ impl Book {
         self.count(shop, tallies);
     }
 
-    pub fn due_carts(&self, now: Moment, limit: usize) -> Vec<(ShopId, CartId)> {
-        let mut due: Vec<_> = self.carts.iter().filter(|(_, row)| row.wake_at <= now).collect();
-        due.sort_by_key(|(_, row)| row.wake_at);
-        due.into_iter().take(limit).map(|(at, _)| at.clone()).collect()
+    /// One cart of each shop in turn, its longest overdue, until the places are taken.
+    pub fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> Vec<(ShopId, CartId)> {
+        let mut of_shops: BTreeMap<&ShopId, Vec<(Moment, &CartId)>> = BTreeMap::new();
+        for ((shop, id), row) in self.carts.iter().filter(|(_, row)| row.wake_at <= now) {
+            of_shops.entry(shop).or_default().push((row.wake_at, id));
+        }
+        let mut shops: Vec<_> = of_shops.into_iter().collect();
+        for (_, carts) in &mut shops {
+            carts.sort();
+        }
+        if !shops.is_empty() && shops.len() > limit {
+            let first = turn * limit % shops.len();
+            shops.rotate_left(first);
+        }
+        let most = shops.iter().map(|(_, carts)| carts.len()).max().unwrap_or_default();
+        let in_turn =
+            (0..most).flat_map(|n| shops.iter().filter_map(move |(shop, carts)| Some((carts.get(n)?, *shop))));
+        let mut due: Vec<_> = in_turn.take(limit).collect();
+        due.sort();
+        due.into_iter().map(|((_, id), shop)| (shop.clone(), (*id).clone())).collect()
     }
 
     pub fn next_wake(&self) -> Option<Moment> {
@@ -134,8 +152,8 @@ impl Book {
     }
 
     fn expirable(&self) -> usize {
-        let people = self.enrolled.values().map(std::collections::BTreeMap::len).sum::<usize>()
-            + self.notes.values().map(std::collections::BTreeMap::len).sum::<usize>();
+        let people = self.enrolled.values().map(BTreeMap::len).sum::<usize>()
+            + self.notes.values().map(BTreeMap::len).sum::<usize>();
         people
             + self.answers.len()
             + self.orders.len()

@@ -13,8 +13,8 @@ use cartwake::domain::{
     StateName, TallyKey,
 };
 use cartwake::store::{
-    Begun, Burial, Claim, Commit, Committed, Health, Lane, Letter, LetterPage, Loaded, OrderCommit, OutboxCounts, Page,
-    Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
+    Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
+    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
 };
 
 use super::dice::Dice;
@@ -220,8 +220,8 @@ impl Store for Line {
         self.call("carts_of", |book, _| book.carts_of(shop, hashes, now)).await
     }
 
-    async fn due_carts(&self, now: Moment, limit: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
-        self.call("due_carts", |book, _| book.due_carts(now, limit)).await
+    async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
+        self.call("due_carts", |book, _| book.due_carts(now, limit, turn)).await
     }
 
     async fn next_wake(&self) -> StoreResult<Option<Moment>> {
@@ -240,6 +240,10 @@ impl Store for Line {
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
         self.call("lanes", |book, _| book.lanes.iter().cloned().collect()).await
+    }
+
+    async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes> {
+        self.call("due_lanes", |book, _| book.due_lanes(now)).await
     }
 
     async fn claim(&self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> StoreResult<Vec<Claim>> {

@@ -1,9 +1,11 @@
 //! A claim is a wake: one worker at a time, and a worker that dies loses nothing.
 
 use cartwake::domain::{Cart, Delivery, Moment, State, Status};
-use cartwake::store::{Committed, Settled, Settlement, Store, UNANSWERED_FOR};
+use cartwake::store::{Begun, Committed, DueLanes, Settled, Settlement, Store, UNANSWERED_FOR};
 
-use super::write::{LEASE, Write, begin, claim, claim_one, delivery, lane, lane_to, queue, settle, stored};
+use super::write::{
+    LEASE, Write, begin, claim, claim_one, counted, day, delivery, lane, lane_to, queue, settle, stored, tally,
+};
 use crate::samples::{at, cart, in_state, reminder, reminder_to, shop_named};
 
 pub async fn only_what_is_due_is_claimed(store: &dyn Store) {
@@ -287,4 +289,78 @@ pub async fn the_next_due_moment_follows_claims(store: &dyn Store) {
     claim(store, 10, 10).await;
     assert_eq!(store.next_due(&lane()).await.expect("reachable"), Some(at(10 + LEASE)));
     assert_eq!(stored(store, &cart).await, Some(cart), "claims are no business of the cart");
+}
+
+pub async fn lanes_with_something_due_are_named(store: &dyn Store) {
+    let look = async |now| store.due_lanes(at(now)).await.expect("reachable");
+    assert_eq!(look(100).await, DueLanes::default());
+    let cart = cart("c-1");
+    queue(store, &cart, &[reminder(&cart, 0, at(10)), reminder_to("sms", &cart, 0, at(20))]).await;
+    assert_eq!(look(9).await, DueLanes { lanes: vec![], next: Some(at(10)) });
+    assert_eq!(look(10).await, DueLanes { lanes: vec![lane()], next: Some(at(20)) });
+    let mut both = vec![lane(), lane_to("sms")];
+    both.sort();
+    assert_eq!(look(20).await, DueLanes { lanes: both, next: None });
+    let claim = claim_one(store, 20).await;
+    assert_eq!(look(21).await, DueLanes { lanes: vec![lane_to("sms")], next: Some(at(20 + LEASE)) });
+    // What comes earlier than the lease is seen, however it does.
+    let early = begin(store, &claim, 5).await.expect("ours").claim;
+    let next = look(21).await.next.expect("a lease ends");
+    assert!(next <= at(5 + LEASE), "{next:?}");
+    assert_eq!(store.release(&early, at(22)).await.expect("reachable"), Settled::Done);
+    assert!(look(22).await.lanes.contains(&lane()), "what was given back is due again");
+}
+
+pub async fn several_begin_and_settle_at_once_and_each_has_its_own_answer(store: &dyn Store) {
+    let mut carts = Vec::new();
+    for n in 0..70 {
+        let cart = cart(&format!("c-{n}"));
+        queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
+        carts.push(cart);
+    }
+    let mut claims = claim(store, 10, 100).await;
+    claims.extend(claim(store, 10, 100).await);
+    assert_eq!(claims.len(), 70);
+    // Every seventh has passed to somebody else.
+    for stale in claims.iter_mut().step_by(7) {
+        stale.until = at(1);
+    }
+    let begun = store.begin_all(&claims, at(11), at(11 + LEASE)).await;
+    let begun: Vec<Option<Begun>> = begun.into_iter().map(|begun| begun.expect("reachable")).collect();
+    for (n, (claim, begun)) in claims.iter().zip(&begun).enumerate() {
+        assert_eq!(begun.as_ref().map(|begun| &begun.delivery.id), (n % 7 != 0).then_some(&claim.delivery));
+        assert_eq!(
+            begun.as_ref().and_then(|begun| Some(&begun.cart.as_ref()?.id)),
+            (n % 7 != 0).then_some(&claim.cart)
+        );
+    }
+    let mut ours: Vec<Begun> = begun.into_iter().flatten().collect();
+    for lost in ours.iter_mut().step_by(10) {
+        lost.claim.until = at(1);
+    }
+    for begun in &mut ours {
+        begun.delivery.status = Status::Delivered;
+    }
+    let counts = [tally(day(), "sent", 1), tally(day(), "seen", 2)];
+    let settlements = ours.iter().map(|begun| Settlement {
+        claim: &begun.claim,
+        delivery: &begun.delivery,
+        keep_until: at(1_000),
+        tallies: &counts,
+        unanswered_at: None,
+    });
+    let settled = store.settle_all(settlements.collect()).await;
+    for (n, settled) in settled.iter().enumerate() {
+        let expected = if n % 10 == 0 { Settled::Lost } else { Settled::Done };
+        assert_eq!(*settled.as_ref().expect("reachable"), expected, "{n}");
+    }
+    assert_eq!(
+        counted(store).await,
+        [("seen".to_owned(), 2 * 54), ("sent".to_owned(), 54)],
+        "only what held is counted"
+    );
+    let mut left: Vec<_> = claim(store, 100, 100).await.into_iter().map(|claim| claim.delivery).collect();
+    left.sort();
+    left.dedup();
+    assert_eq!(left.len(), 16, "what did not hold falls due again");
 }

@@ -1,10 +1,10 @@
 //! A commit is one atomic write, and only of what was read.
 
-use cartwake::domain::{State, StateName};
+use cartwake::domain::{Cart, State, StateName};
 use cartwake::store::{Committed, Store, Version};
 
 use super::write::{DONE, Write, census, claim, counted, delivery, due, stored, version};
-use crate::samples::{at, cart, cart_id, cart_waking, in_state, reminder, shop_named};
+use crate::samples::{at, cart, cart_id, cart_waking, in_state, reminder, shop, shop_named};
 
 pub async fn a_commit_is_visible_to_the_next_load(store: &dyn Store) {
     let cart = cart("c-1");
@@ -143,4 +143,34 @@ pub async fn carts_of_one_id_in_two_shops_are_two_carts(store: &dyn Store) {
     assert_eq!(stored(store, &theirs).await, Some(theirs));
     let nobodys = store.load(&shop_named("third"), &cart_id("c-1"), None).await.expect("the store can be reached");
     assert_eq!(nobodys.record, None);
+}
+
+pub async fn several_are_written_at_once_and_each_has_its_own_answer(store: &dyn Store) {
+    let carts: Vec<Cart> = (0..70).map(|n| cart_waking(&format!("c-{n}"), at(n))).collect();
+    for cart in carts.iter().step_by(7) {
+        Write::of(cart).done(store).await;
+    }
+    let writes: Vec<Write> = carts
+        .iter()
+        .enumerate()
+        .map(|(n, cart)| {
+            let queued = [reminder(cart, 0, at(5))];
+            // One of two that are there already is written over the version that it has.
+            Write::of(cart)
+                .over(u64::from(n.is_multiple_of(14)))
+                .counts("carts", 1)
+                .moves(StateName::Active, 1)
+                .queues(&queued)
+        })
+        .collect();
+    let committed = store.commit_all(writes.iter().map(Write::commit).collect()).await;
+    for (n, committed) in committed.into_iter().enumerate() {
+        let conflict = n.is_multiple_of(7) && !n.is_multiple_of(14);
+        let expected = if conflict { Committed::Conflict } else { Committed::Done { in_flight_until: None } };
+        assert_eq!(committed.expect("reachable"), expected, "{n}");
+    }
+    assert_eq!(counted(store).await, [("carts".to_owned(), 65)]);
+    assert_eq!(census(store).await, [(shop(), StateName::Active, 65)]);
+    assert_eq!(claim(store, 10, 100).await.len(), 65, "what was not written queued nothing");
+    assert_eq!(store.next_wake().await.expect("reachable"), Some(at(0)));
 }

@@ -1,10 +1,12 @@
 //! The wake index is the carts' own `next_wake()`, and nothing else.
 
-use cartwake::domain::{Moment, NextStep, State};
+use std::collections::BTreeSet;
+
+use cartwake::domain::{Cart, Moment, NextStep, State};
 use cartwake::store::Store;
 
 use super::write::{Write, due, version};
-use crate::samples::{at, cart, cart_id, cart_waking, in_state, shop, smallest_cart};
+use crate::samples::{at, cart, cart_id, cart_waking, in_state, shop, shop_named, smallest_cart};
 
 async fn next_wake(store: &dyn Store) -> Option<Moment> {
     store.next_wake().await.expect("the store can be reached")
@@ -17,9 +19,9 @@ pub async fn the_wake_follows_the_cart_through_every_state(store: &dyn Store) {
         Write::of(&cart).over(version(store, &cart).await.0).done(store).await;
         assert_eq!(next_wake(store).await, Some(cart.next_wake()), "{:?}", cart.state);
         let wake = cart.next_wake();
-        let just_before = store.due_carts(Moment::from_millis(wake.millis() - 1), 10).await;
+        let just_before = store.due_carts(Moment::from_millis(wake.millis() - 1), 10, 0).await;
         assert_eq!(just_before.expect("the store can be reached"), [], "{:?}", cart.state);
-        let then = store.due_carts(wake, 10).await.expect("the store can be reached");
+        let then = store.due_carts(wake, 10, 0).await.expect("the store can be reached");
         assert_eq!(then, [(shop(), cart_id("c-1"))], "{:?}", cart.state);
     }
 }
@@ -107,4 +109,51 @@ pub async fn a_removed_cart_cannot_be_postponed_back_to_life(store: &dyn Store) 
     Write::removing(&cart("c-1")).over(1).done(store).await;
     store.postpone(&shop(), &cart_id("c-1"), at(500)).await.expect("the store can be reached");
     assert_eq!(due(store, 1_000_000, 10).await, Vec::<String>::new());
+}
+
+/// This many carts of a shop, due one second after the other from `first` on.
+async fn backlog(store: &dyn Store, shop: &str, first: i64, count: i64) {
+    for n in 0..count {
+        let cart = Cart { shop: shop_named(shop), ..cart_waking(&format!("c-{n:03}"), at(first + n)) };
+        Write::of(&cart).done(store).await;
+    }
+}
+
+async fn shops_due(store: &dyn Store, now: i64, limit: usize, turn: usize) -> Vec<(String, String)> {
+    let due = store.due_carts(at(now), limit, turn).await.expect("the store can be reached");
+    due.into_iter().map(|(shop, cart)| (shop.to_string(), cart.to_string())).collect()
+}
+
+pub async fn a_backlog_of_one_shop_is_in_no_others_way(store: &dyn Store) {
+    backlog(store, "great", 1, 60).await;
+    backlog(store, "small", 900, 3).await;
+    let due = shops_due(store, 1_000, 20, 0).await;
+    let of = |shop: &str| -> Vec<&str> { due.iter().filter(|(of, _)| of == shop).map(|(_, id)| id.as_str()).collect() };
+    assert_eq!(of("small"), ["c-000", "c-001", "c-002"], "each shop has its part");
+    assert_eq!((of("great").len(), due.len()), (17, 20), "what one leaves empty the other uses");
+    assert_eq!(of("great")[0], "c-000", "the longest overdue of a shop come first");
+}
+
+pub async fn more_shops_than_places_take_turns(store: &dyn Store) {
+    for shop in ["a", "b", "c", "d", "e"] {
+        backlog(store, shop, 1, 4).await;
+    }
+    let mut met = BTreeSet::new();
+    for turn in 0..5 {
+        let due = shops_due(store, 100, 2, turn).await;
+        assert_eq!(due.len(), 2, "{due:?}");
+        met.extend(due.into_iter().map(|(shop, _)| shop));
+    }
+    assert_eq!(met.into_iter().collect::<Vec<_>>(), ["a", "b", "c", "d", "e"]);
+}
+
+pub async fn a_shop_whose_carts_are_gone_is_due_no_more(store: &dyn Store) {
+    backlog(store, "great", 1, 2).await;
+    backlog(store, "small", 5, 1).await;
+    for n in 0..2 {
+        let cart = Cart { shop: shop_named("great"), ..cart(&format!("c-{n:03}")) };
+        Write::removing(&cart).over(1).done(store).await;
+    }
+    assert_eq!(next_wake(store).await, Some(at(5)));
+    assert_eq!(shops_due(store, 9, 10, 0).await, [("small".to_owned(), "c-000".to_owned())]);
 }

@@ -85,21 +85,22 @@ impl Write {
         self
     }
 
+    pub fn commit(&self) -> Commit<'_> {
+        Commit {
+            shop: &self.shop,
+            id: &self.id,
+            expected: self.expected,
+            cart: self.cart.as_ref(),
+            outbox: &self.outbox,
+            tallies: &self.tallies,
+            census: &self.census,
+            keep: self.keep.as_ref(),
+            now: self.now,
+        }
+    }
+
     pub async fn to(&self, store: &dyn Store) -> Committed {
-        store
-            .commit(Commit {
-                shop: &self.shop,
-                id: &self.id,
-                expected: self.expected,
-                cart: self.cart.as_ref(),
-                outbox: &self.outbox,
-                tallies: &self.tallies,
-                census: &self.census,
-                keep: self.keep.as_ref(),
-                now: self.now,
-            })
-            .await
-            .expect("the store can be reached")
+        store.commit(self.commit()).await.expect("the store can be reached")
     }
 
     /// Writes what must be written.
@@ -180,7 +181,7 @@ pub async fn delivery(store: &dyn Store, of: &Delivery) -> Option<Delivery> {
 }
 
 pub async fn due(store: &dyn Store, now: i64, limit: usize) -> Vec<String> {
-    let due = store.due_carts(at(now), limit).await.expect("the store can be reached");
+    let due = store.due_carts(at(now), limit, 0).await.expect("the store can be reached");
     due.into_iter().map(|(_, id)| id.to_string()).collect()
 }
 
