@@ -177,19 +177,24 @@ struct Lanes<'a> {
 impl Lanes<'_> {
     /// Tells the lanes that have something due, and learns now and then which lanes there are; how long nothing is due.
     async fn turn(&mut self, refresh: bool, poll: Duration) -> StoreResult<Duration> {
-        if refresh {
-            self.dispatcher.engine.store.attend(self.dispatcher.engine.now()).await?;
-            for lane in self.dispatcher.refresh().await? {
-                self.run(lane);
-            }
-        }
+        // Where that cannot be learnt, lanes that run go on: they may be in another part of the store.
+        let refreshed = if refresh { self.refresh().await } else { Ok(()) };
         let engine = &self.dispatcher.engine;
         let due = engine.store.due_lanes(engine.now()).await?;
         for lane in due.lanes {
             engine.nudge(&lane);
             self.run(lane);
         }
+        refreshed?;
         Ok(due.next.map_or(poll, |next| next.since(engine.now()).clamp(Duration::from_millis(1), poll)))
+    }
+
+    async fn refresh(&mut self) -> StoreResult<()> {
+        self.dispatcher.engine.store.attend(self.dispatcher.engine.now()).await?;
+        for lane in self.dispatcher.refresh().await? {
+            self.run(lane);
+        }
+        Ok(())
     }
 
     fn run(&mut self, lane: Lane) {
