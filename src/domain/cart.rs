@@ -220,8 +220,6 @@ pub struct Cart {
     pub furthest_at: Moment,
     /// For people who ask why; nothing is decided by it but that a link is counted once.
     pub trail: Trail,
-    /// When the furthest stage so far was first entered.
-    pub furthest_at: Moment,
 }
 
 impl Cart {

@@ -19,7 +19,6 @@ use super::reason::{Reason, ReasonCode, ReasonSource};
 use super::rules;
 use super::send::STATE_EVENT_LIFE;
 use super::signal::{PaymentClass, SignalKind};
-use super::span::SpanBucket;
 use super::time::Moment;
 use super::trail::{ReminderRef, Trail};
 
@@ -65,7 +64,6 @@ impl<'a> Draft<'a> {
             heard: Heard::default(),
             furthest_at: at,
             trail: Trail::default(),
-            furthest_at: at,
         };
         let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -123,17 +121,6 @@ impl<'a> Draft<'a> {
     pub fn click(&mut self, reminder: ReminderRef, at: Moment) {
         if self.cart.trail.click(reminder, at) {
             self.facts.push(Fact::Clicked { reminder });
-        }
-    }
-
-    /// An error that was just kept with the signals: counted unless this idle episode had one of its kind before, so that
-    /// a browser that tries again and again counts once.
-    pub fn meet_error(&mut self, code: ReasonCode, at: Moment) {
-        let cart = &self.cart;
-        let of_episode =
-            cart.signals.iter().filter(|s| s.at >= cart.episode_started_at && s.kind.error() == Some(code));
-        if at >= cart.episode_started_at && of_episode.take(2).count() == 1 {
-            self.facts.push(Fact::ErrorMet { stage: cart.stage, code, at });
         }
     }
 

@@ -148,12 +148,6 @@ pub enum Fact {
     Clicked {
         reminder: ReminderRef,
     },
-    /// The checkout failed a shopper: said once for each idle episode and code, whatever became of the cart.
-    ErrorMet {
-        stage: Stage,
-        code: ReasonCode,
-        at: Moment,
-    },
     Reminder {
         step: StepName,
         result: ReminderResult,
@@ -307,8 +301,6 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
         Fact::Touched { .. } => vec![("touches".to_owned(), 1)],
         Fact::Clicked { .. } => vec![("clicks".to_owned(), 1)],
-    },
-        Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);

@@ -126,7 +126,6 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         heard: Heard::default(),
         furthest_at: at(0),
         trail: Trail::default(),
-        furthest_at: at(0),
     }
 }
 

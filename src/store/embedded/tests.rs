@@ -66,7 +66,6 @@ fn cart(id: &str) -> Cart {
         heard: Heard::default(),
         furthest_at: at(0),
         trail: Trail::default(),
-        furthest_at: at(0),
     }
 }
 

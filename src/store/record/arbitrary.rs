@@ -260,7 +260,6 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             heard,
             furthest_at: at[7],
             trail,
-            furthest_at: at[7],
         }
     })
 }

@@ -47,8 +47,6 @@ pub struct CartRecord<'a> {
     furthest_at: Option<i64>,
     #[serde(default)]
     trail: TrailRecord,
-    #[serde(default)]
-    furthest_at: Option<i64>,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -132,7 +130,6 @@ impl<'a> CartRecord<'a> {
             heard: HeardRecord::of(&cart.heard),
             furthest_at: Some(cart.furthest_at.millis()),
             trail: TrailRecord::of(&cart.trail, cart.created_at),
-            furthest_at: Some(cart.furthest_at.millis()),
         }
     }
 
@@ -163,7 +160,6 @@ impl<'a> CartRecord<'a> {
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
             furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
             trail: self.trail.into_trail(Moment::from_millis(self.created_at)),
-            furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
         })
     }
 }

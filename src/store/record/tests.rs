@@ -181,7 +181,6 @@ fn documented_cart() -> Cart {
         heard: Heard::default(),
         furthest_at: at,
         trail: Trail::default(),
-        furthest_at: at,
     }
 }
 

@@ -108,7 +108,6 @@ fn cart() -> Cart {
         heard: Heard::default(),
         furthest_at: born,
         trail: Trail::default(),
-        furthest_at: born,
     }
 }
 
