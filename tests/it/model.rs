@@ -194,7 +194,7 @@ fn assert_same(one: &Decision, other: &Decision) {
 }
 
 fn ends_stay_ends(before: &Cart, happening: &Happening, decision: &Decision) {
-    let moves = !matches!(happening.input.what, What::Reason { .. } | What::Order(_) | What::Delete);
+    let moves = !matches!(happening.input.what, What::Reason { .. } | What::Cancel(_) | What::Order(_) | What::Delete);
     if moves && !before.state.is_open() {
         assert_eq!(decision.receipt.applied, Applied::Closed);
         assert_eq!(decision.cart.as_ref(), Some(before), "nothing of an ended cart moves");

@@ -105,7 +105,7 @@ async fn an_emptied_redis_is_gone_on_with_under_the_same_key_and_said_to_be() {
         assert!(notes.iter().any(|note| note.contains("found empty at")), "{who}: {notes:?}");
     }
     assert_eq!(open().await.identity_key(), store.identity_key(), "who comes later hashes as all others do");
-    assert_eq!(server.tell("SET cw:meta \"schema=1 shards=16 made_at=1 identity=00\""), "+OK");
+    assert_eq!(server.tell("SET cw:meta \"schema=2 shards=16 made_at=1 identity=00\""), "+OK");
     assert!(store.check().await.expect_err("another store").to_string().contains("another store's"));
 
     let ready = shop.ops(Method::GET, "/readyz").await;
