@@ -25,6 +25,7 @@ mod envelope;
 mod faults;
 mod fields;
 mod json;
+mod merges;
 #[cfg(any(test, fuzzing))]
 pub mod noise;
 mod observe;
@@ -40,6 +41,7 @@ mod receipt;
 mod recover;
 mod recoveries;
 mod signals;
+mod stock;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -100,6 +102,8 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/signals", "POST").route(post().to(signals::post)))
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
+        .service(at("/v1/carts/{cart_id}/merge", "POST").route(post().to(merges::post)))
+        .service(at("/v1/stock", "POST").route(post().to(stock::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
         .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
         .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))

@@ -28,8 +28,8 @@ use super::problem::Problem;
     info(title = "cartwake", description = "Tracks carts, notices stalled checkouts, counts why shoppers leave."),
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
-        super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post, super::recoveries::post,
-        super::recover::get, super::check::get, get,
+        super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
+        super::stock::post, super::recoveries::post, super::recover::get, super::check::get, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,

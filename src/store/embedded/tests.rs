@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{
-    Content, Covers, Currency, EndpointName, Event, EventKind, Heard, PurchaseMark, Stage, StageSet, State, Tally,
-    TallyKey, Trail,
+    Content, Covers, Currency, EndpointName, Event, EventKind, Heard, Past, PurchaseMark, Stage, StageSet, State,
+    Tally, TallyKey, Trail,
 };
 use crate::store::Version;
 
@@ -65,6 +65,7 @@ fn cart(id: &str) -> Cart {
         stage_since: at(0),
         heard: Heard::default(),
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 

@@ -180,6 +180,7 @@ fn documented_cart() -> Cart {
         stage_since: at,
         heard: Heard::default(),
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 

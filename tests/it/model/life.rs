@@ -53,7 +53,14 @@ impl fmt::Debug for Life {
                 What::Order(news) => write!(f, "order {} {}", news.id, news.status)?,
                 What::Signal(signal) => write!(f, "{}", signal.kind.name())?,
                 What::Reason { code, source } => write!(f, "{source} {code}")?,
-                What::Dismiss | What::Delete | What::Touch(_) | What::Click(_) => write!(f, "{}", input.what.kind())?,
+                What::Dismiss
+                | What::OptOut
+                | What::Restocked
+                | What::Absorb { .. }
+                | What::MergeInto(_)
+                | What::Delete
+                | What::Touch(_)
+                | What::Click(_) => write!(f, "{}", input.what.kind())?,
             }
         }
         write!(f, "\n  {} the end; the person has {:?}\n", self.ends_at, self.person.marks)
@@ -109,10 +116,10 @@ pub fn lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
     })
 }
 
-/// The defaults, with one endpoint that wants everything.
+/// The defaults without what holds reminders back, with one endpoint that wants everything.
 fn program() -> Program {
     let subscription = Subscription { endpoint: endpoint("mail"), events: EventSet::all() };
-    Program { subscriptions: vec![subscription], ..Program::default() }
+    Program { subscriptions: vec![subscription], ..Program::plain() }
 }
 
 fn gap(seconds: &'static [u64]) -> impl Strategy<Value = u64> {
@@ -156,6 +163,10 @@ fn dated(what: What, at: Moment) -> What {
         | What::Patch(_)
         | What::Reason { .. }
         | What::Dismiss
+        | What::OptOut
+        | What::Restocked
+        | What::Absorb { .. }
+        | What::MergeInto(_)
         | What::Delete
         | What::Touch(_)
         | What::Click(_) => what,
