@@ -320,6 +320,7 @@ fn cart(dice: &mut Dice) -> Result<Cart> {
         order: None,
         expires_at: active_at.plus(Duration::from_millis(dice.pick(&[DAY / 4, 30 * DAY, 90 * DAY]))),
         furthest_at: active_at,
+        past: cartwake::domain::Past::default(),
         content,
         stage_since: active_at,
         heard: Heard::default(),
@@ -342,9 +343,9 @@ fn abandon(dice: &mut Dice, cart: &mut Cart) {
     cart.last_abandonment = Some(Abandonment { number: 1, abandoned_at, stage: cart.stage, value, reason });
     let due_at = abandoned_at.plus(Duration::from_hours(4));
     if dice.percent(50) {
-        cart.state = State::Abandoned { next_step: Some(NextStep { index: 0, due_at }) };
+        cart.state = State::Abandoned { next_step: Some(NextStep { index: 0, due_at, held: None }) };
     } else {
-        let next = NextStep { index: 1, due_at: abandoned_at.plus(days(1)) };
+        let next = NextStep { index: 1, due_at: abandoned_at.plus(days(1)), held: None };
         cart.state = State::Abandoned { next_step: Some(next) };
         cart.reminders.push(ReminderMark { abandonment: 1, step: 0, decided_at: due_at });
     }

@@ -28,6 +28,7 @@ mod envelope;
 mod faults;
 mod fields;
 mod json;
+mod merges;
 #[cfg(any(test, fuzzing))]
 pub mod noise;
 mod observe;
@@ -44,6 +45,7 @@ mod recover;
 mod recoveries;
 mod reports;
 mod signals;
+mod stock;
 mod system;
 mod widget;
 
@@ -107,6 +109,8 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
         .service(at("/acp/checkout_sessions/{cart_id}/cancel", "POST").route(post().to(acp::cancel)))
+        .service(at("/v1/carts/{cart_id}/merge", "POST").route(post().to(merges::post)))
+        .service(at("/v1/stock", "POST").route(post().to(stock::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
         .service(at("/v1/browser", "POST").route(post().to(browser::post)))
         .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))

@@ -13,6 +13,7 @@ mod load;
 #[cfg(any(test, fuzzing))]
 pub mod noise;
 mod problem;
+mod recovery;
 mod section;
 mod shop;
 mod span;

@@ -5,7 +5,8 @@
 //! - a `Program` is the shop's policy, a `Person` what the shopper's identifiers are known for;
 //! - `decide` turns `(cart, input, person, now, program)` into a `Decision`: the next cart, the `Delivery`s it puts
 //!   in the outbox, and the `Fact`s that became true. Tallies and the census derive from the Facts alone;
-//! - `before_send` and `after_attempt` decide about a delivery at the moment of sending and after each attempt.
+//! - `before_send` and `after_attempt` decide about a delivery at the moment of sending and after each attempt;
+//! - the guards of `domain/guard.rs` say of every reminder whether it goes out now, later or never, and why.
 //!
 //! The life of a cart:
 //! - Active -> Abandoned when idle longer than its stage allows; Abandoned -> Active when the shopper comes back.
@@ -22,15 +23,19 @@ mod attribution;
 mod breaker;
 mod calibration;
 mod cart;
+mod consent;
 mod content;
 mod decide;
 mod delivery;
 mod draft;
+mod experiment;
 mod fact;
 mod funnel;
+mod guard;
 mod id;
 mod input;
 mod lift;
+mod merge;
 mod money;
 mod names;
 mod note;
@@ -39,44 +44,63 @@ mod patch;
 mod payment;
 mod person;
 mod program;
+mod quiet;
 mod reason;
 mod resend;
 mod rules;
 mod send;
+mod sequence;
+mod settle;
+mod shoppers;
 mod signal;
 mod span;
+mod stock;
 mod time;
 mod trail;
+mod trim;
+mod zone;
 
 pub use attribution::Attribution;
 pub use breaker::{Breaker, is_failure};
 pub use calibration::{Agreement, Agreements, CalibrationSettings, add as add_agreement, demoted};
-pub use cart::{Abandonment, Cart, Comment, Heard, NextStep, ReminderMark, Stage, StageSet, State, StateName};
+pub use cart::{
+    Abandonment, Cart, Comment, Heard, Held, NextStep, Past, ReminderMark, Stage, StageSet, State, StateName,
+};
+pub use consent::ConsentPreset;
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
 pub use delivery::{
     Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,
     Status, StepBrief, Why,
 };
+pub use experiment::{Arm, DEFAULT, Experiment, HOLDOUT};
 pub use fact::{Census, Ending, Fact, ReminderResult, Tally, TallyKey, census, tallies};
 pub use funnel::{FunnelCell, Standing};
+pub use guard::{GUARDS, Known, Look};
 pub use id::{
     ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, OrderId, ProductId, ShopId, StepName,
 };
 pub use input::{Input, Unmapped, What};
-pub use lift::{Arm, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
+pub use lift::{ArmCount, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
 pub use money::{Currency, Minor, MoneyError};
 pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
 pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
 pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use payment::{Classified, Provider, classify};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};
-pub use program::{AgentCancel, IdleWindows, Program, Retention, Step, Subscription};
+pub use program::{
+    AgentCancel, Cap, Conditions, IdleWindows, Override, Program, Retention, SERVICE_INDEX, Service, Step, Subscription,
+};
+pub use quiet::{ClockTime, QuietHours};
 pub use reason::{Finding, Reason, ReasonCode, ReasonSource, Said};
 pub use resend::{AsItIs, deliveries_of, resend, tried_at};
 pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
-pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, retry_ladder};
+pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, look_at, retry_ladder};
+pub use shoppers::ShopperRules;
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use span::{SpanBucket, median_seconds};
+pub use stock::Stock;
 pub use time::{Day, DayError, Moment, TimeError};
 pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};
+pub use trim::BoughtLine;
+pub use zone::Zone;

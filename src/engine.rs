@@ -3,8 +3,11 @@
 //! - `engine/inbox.rs`: load, decide, commit; again on a conflict. The way in for a cart event.
 //! - `engine/orders.rs`: an order, in the sequence of writes that keeps "never remind a buyer" true.
 //! - `engine/persons.rs`: who the person behind some identifiers is.
+//! - `engine/stock.rs`: what can be had, and who waits for it.
+//! - `engine/merges.rs`: two carts of one shopper become one.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/vetting.rs`: the last look before a send; `engine/opt_outs.rs`: who wants no reminders.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/calibration.rs`: which inferred reasons shoppers keep denying.
@@ -22,19 +25,24 @@ mod inbox;
 mod lane;
 mod letters;
 mod links;
+mod merges;
 mod observed;
+mod opt_outs;
 mod orders;
 mod persons;
 mod policies;
 mod pulse;
 mod scheduler;
+mod stock;
 mod unreadable;
+mod vetting;
 
 pub use calibration::run_calibration;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};
 pub use links::{Followed, StillRight};
+pub use opt_outs::OptedOut;
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
 pub use scheduler::{Scheduler, Woken};

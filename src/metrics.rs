@@ -42,6 +42,10 @@ pub struct Metrics {
     suppressed: IntCounterVec,
     link_touches: IntCounterVec,
     link_clicks: IntCounterVec,
+    deferred: IntCounterVec,
+    set_apart: IntCounterVec,
+    trimmed: IntCounterVec,
+    experiment_persons: IntCounterVec,
     conversions: IntCounterVec,
     recovered_value: IntCounterVec,
     reversions: IntCounterVec,
@@ -128,6 +132,14 @@ impl Metrics {
                 "link_clicks_total",
                 "Reminders whose link brought a person back, once each.",
                 &["shop"],
+            ),
+            deferred: make.counters("reminders_deferred_total", "Reminders put off.", &["shop", "why"]),
+            set_apart: make.counters("carts_set_apart_total", "Carts that are no shopper's.", &["shop", "why"]),
+            trimmed: make.counters("carts_trimmed_total", "Carts that were bought in part.", &["shop"]),
+            experiment_persons: make.counters(
+                "experiment_persons_total",
+                "Persons who became part of an experiment.",
+                &["shop", "experiment", "arm"],
             ),
             conversions: make.counters("conversions_total", "Carts that were bought.", &["shop", "attribution"]),
             recovered_value: make.counters(
@@ -231,6 +243,12 @@ impl Metrics {
             }
             Fact::Touched { .. } => self.link_touches.with_label_values(&[shop]).inc(),
             Fact::Clicked { .. } => self.link_clicks.with_label_values(&[shop]).inc(),
+            Fact::ReminderDeferred { why, .. } => self.deferred.with_label_values(&[shop, why.as_str()]).inc(),
+            Fact::CartTrimmed => self.trimmed.with_label_values(&[shop]).inc(),
+            Fact::SetApart { why } => self.set_apart.with_label_values(&[shop, why.as_str()]).inc(),
+            Fact::Exposed { experiment, arm } => {
+                self.experiment_persons.with_label_values(&[shop, experiment.as_str(), arm.as_str()]).inc();
+            }
             Fact::CartConverted { attribution, .. } => {
                 self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
             }

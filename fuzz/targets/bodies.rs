@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use cartwake::api::noise;
 use cartwake::domain::{
-    Cart, CartId, Delivery, EndpointName, EventSet, Moment, Person, Program, ShopId, Subscription, decide, on_wake,
+    Cart, CartId, Delivery, EndpointName, EventSet, Known, Moment, Person, Program, ShopId, Stock, Subscription, decide,
+    on_wake,
 };
+use cartwake::links::ReminderLinks;
 use cartwake::store::record::{decode_cart, decode_delivery, encode_cart, encode_delivery};
-use cartwake::webhook::payload::{BODY_BYTES_MAX, render};
+use cartwake::webhook::payload::{BODY_BYTES_MAX, Beside, render};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| memory::bounded(data, 512 * 1024, 4096, || live(data)));
@@ -20,14 +22,15 @@ fn live(data: &[u8]) {
     let (shop, id) = (ShopId::parse("s").expect("a slug"), CartId::parse("c").expect("an id"));
     let endpoint = EndpointName::parse("m").expect("a slug");
     let told = Subscription { endpoint, events: EventSet::all() };
-    let (person, program) = (Person::default(), Program { subscriptions: vec![told], ..Program::default() });
+    let (person, program) = (Person::default(), Program { subscriptions: vec![told], ..Program::plain() });
     let mut now = Moment::from_millis(1_800_000_000_000);
     let mut cart: Option<Cart> = None;
     for line in data.split(|byte| *byte == b'\n') {
         noise::batch(line);
         let Some((call, body)) = line.split_first() else { continue };
         now = now.plus(Duration::from_secs(u64::from(call / 6) * 600));
-        if let Some(due) = cart.clone().and_then(|cart| on_wake(cart, &person, now, &program)) {
+        let known = Known { person: &person, stock: &Stock::unknown(), program: &program };
+        if let Some(due) = cart.clone().and_then(|cart| on_wake(cart, known, now)) {
             due.outbox.iter().for_each(|delivery| sent(delivery, due.cart.as_ref()));
             cart = due.cart;
         }
@@ -44,7 +47,7 @@ fn live(data: &[u8]) {
 fn sent(delivery: &Delivery, cart: Option<&Cart>) {
     assert_eq!(&decode_delivery(&encode_delivery(delivery)).expect("our own record"), delivery);
     for thin in [true, false] {
-        let body = cart.map(|cart| render(delivery, cart, thin));
+        let body = cart.map(|cart| render(delivery, cart, &Beside { thin, stock: &Stock::unknown(), links: &ReminderLinks::default() }));
         assert!(body.is_none_or(|body| body.is_ok_and(|body| body.len() <= BODY_BYTES_MAX)));
     }
 }

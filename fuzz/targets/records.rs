@@ -6,7 +6,7 @@ mod memory;
 use cartwake::api::noise;
 use cartwake::domain::{
     Attribution, CartId, Covers, Currency, EndpointName, EventSet, Minor, Moment, Order, OrderId, OrderKind,
-    Note, OrderStatus, Person, ProductId, Program, PurchaseMark, ShopId, Subscription, decide, on_wake,
+    Known, Note, OrderStatus, Person, ProductId, Program, PurchaseMark, ShopId, Stock, Subscription, decide, on_wake,
 };
 use cartwake::store::record::{
     cart_payload, decode_answered, decode_cart, decode_delivery, decode_note, decode_order, delivery_payload,
@@ -29,7 +29,7 @@ fn seed() {
     let (shop, id) = (ShopId::parse("s").expect("a slug"), CartId::parse("c").expect("an id"));
     let endpoint = EndpointName::parse("m").expect("a slug");
     let subscriptions = vec![Subscription { endpoint, events: EventSet::all() }];
-    let (person, program) = (Person::default(), Program { subscriptions, ..Program::default() });
+    let (person, program) = (Person::default(), Program { subscriptions, ..Program::plain() });
     let now = Moment::from_millis(1_800_000_000_000);
     let input = noise::input(0, CART, now).expect("a good body");
     let decision = decide((&shop, &id), None, &input, &person, now, &program).expect("a new cart");
@@ -52,7 +52,8 @@ fn seed() {
     };
     let answered = Answered { fingerprint: u64::MAX, answer: Answer::Cart(decision.receipt) };
     let cart = decision.cart.expect("it was put");
-    let idle = on_wake(cart.clone(), &person, cart.next_wake(), &program).expect("its wake");
+    let known = Known { person: &person, stock: &Stock::unknown(), program: &program };
+    let idle = on_wake(cart.clone(), known, cart.next_wake()).expect("its wake");
     let records = [
         vec![(0, encode_cart(&cart)), (0, [vec![1, 0], cart_payload(&cart)].concat())],
         idle.cart.iter().map(|cart| (0, [vec![1, 0], cart_payload(cart)].concat())).collect(),

@@ -27,6 +27,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def program(idle_s):
     return f"""
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{idle_s}s"

@@ -14,6 +14,10 @@ import lab
 CARTS, BOUGHT_EVERY, IDLE_S, DELAY_S = 2_000, 10, 2, 6
 PROGRAM = f"""
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{IDLE_S}s"

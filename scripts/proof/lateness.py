@@ -13,6 +13,10 @@ import lab
 RATE, SECONDS, IDLE_S, DELAY_S = 200, 10, 2, 1
 PROGRAM = f"""
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{IDLE_S}s"

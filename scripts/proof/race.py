@@ -15,6 +15,10 @@ import lab
 CARTS, IDLE_S, DELAY_S, SPREAD_S, WINDOW_S = 2_000, 2, 6, 0.02, 12
 PROGRAM = f"""
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{IDLE_S}s"

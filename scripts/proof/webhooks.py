@@ -17,6 +17,10 @@ except ImportError:
 CARTS = 200
 PROGRAM = """
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{ name = "first", delay = "1s", channel = "email" }]
 [shop.program.idle]
 shipping = "1s"

@@ -28,7 +28,8 @@ use super::problem::Problem;
     info(title = "cartwake", description = "Tracks carts, notices stalled checkouts, counts why shoppers leave."),
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
-        super::signals::post, super::reasons::post, super::dismiss::post, super::orders::post,
+        super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
+        super::stock::post,
         super::acp::cancel, super::recoveries::post, super::recover::get, super::check::get,
         super::browser::post, super::widget::get, super::widget::survey, get,
     ),

@@ -264,6 +264,8 @@ impl From<Refusal> for Problem {
         let (pointer, detail) = match refusal {
             Refusal::NoSuchCart => return Self::new(Kind::NoSuchCart, "Only a PUT or an order makes a cart."),
             Refusal::CurrencyWithoutAmounts => ("/currency", "needs items and totals in the new currency beside it"),
+            Refusal::CurrenciesDiffer => ("/into", "must be a cart of the same currency"),
+            Refusal::TooManyLines => ("/into", "must not have more than 200 lines with those of this one"),
             Refusal::TooManyAttributes => ("/attributes", "must leave the cart with at most 32 entries"),
         };
         Self::with_faults(Kind::InvalidBody, vec![Fault { pointer: pointer.to_owned(), detail: detail.into() }])

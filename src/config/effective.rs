@@ -10,7 +10,7 @@ use reqwest::Url;
 use toml::{Table, Value};
 
 use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, span};
-use crate::domain::{EventKind, Program, Step};
+use crate::domain::{Arm, Cap, Conditions, EventKind, Experiment, Override, Program, Service, Step};
 
 const HIDDEN: &str = "hidden";
 
@@ -91,11 +91,41 @@ fn key(key: &KeyConfig) -> Value {
 fn program(page: &mut Page, program: &Program) {
     page.table("[shop.program]");
     page.or_off("activated_at", program.activated_at.map(|at| at.to_string()));
-    page.set("steps", program.steps.iter().map(step).collect::<Vec<_>>());
+    page.set("steps", steps(&program.steps));
+    page.set("overrides", program.overrides.iter().map(other_steps).collect::<Vec<_>>());
     page.span("stale_after", program.stale_after);
+    page.span("held_max", program.held_max);
+    page.text("consent", program.consent);
+    page.text("time_zone", program.zone.name());
+    page.or_off("quiet_hours", program.quiet.map(|hours| hours.to_string()));
+    page.set("caps", program.caps.iter().map(cap).collect::<Vec<_>>());
+    page.span("restock_window", program.restock_window);
     page.span("attribution_window", program.attribution_window);
     page.set("comments", if program.keep_comments { "keep" } else { "discard" });
     page.text("agent_cancel", program.agent_cancel);
+    page.table("[shop.program.service]");
+    let silent = Program::default().service.map(|service| Service { reasons: Vec::new(), ..service });
+    if let Some(service) = program.service.as_ref().or(silent.as_ref()) {
+        page.texts("reasons", &service.reasons);
+        page.text("name", &service.step.name);
+        page.span("delay", service.step.delay);
+        page.text("channel", service.step.channel);
+        page.set("quiet_hours", service.keeps_quiet);
+    }
+    page.table("[shop.program.experiment]");
+    let none = Experiment::holdout(0);
+    let experiment = program.experiment.as_ref().unwrap_or(&none);
+    page.text("name", &experiment.name);
+    page.set("holdout_percent", i64::from(experiment.holdout_percent));
+    page.set("arms", experiment.arms.iter().map(arm).collect::<Vec<_>>());
+    page.table("[shop.program.shoppers]");
+    page.texts("bot_emails", &program.shoppers.bot_emails);
+    page.texts("staff_domains", &program.shoppers.staff_domains);
+    let mark = |(name, value): &(String, Option<String>)| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name.clone(),
+    };
+    page.texts("staff_attributes", &program.shoppers.staff_attributes.iter().map(mark).collect::<Vec<_>>());
     page.table("[shop.program.idle]");
     let idle = &program.idle;
     for (stage, window) in [
@@ -112,6 +142,7 @@ fn program(page: &mut Page, program: &Program) {
     page.span("anonymous", program.retention.anonymous);
     page.span("contact", program.retention.contact);
     page.span("converted", program.retention.converted);
+    page.span("opt_out", program.retention.opt_out);
     page.span("tombstone", program.retention.tombstone);
     page.table("[shop.program.rules]");
     page.texts("off", &program.rules.off.iter().collect::<Vec<_>>());
@@ -130,11 +161,50 @@ fn program(page: &mut Page, program: &Program) {
     page.span("window", program.calibration.window);
 }
 
+fn steps(steps: &[Step]) -> Vec<Value> {
+    steps.iter().map(step).collect()
+}
+
 fn step(step: &Step) -> Value {
     let mut table = Table::new();
     table.insert("name".to_owned(), step.name.as_str().into());
     table.insert("delay".to_owned(), span::text(step.delay).into());
     table.insert("channel".to_owned(), step.channel.as_str().into());
+    let Conditions { minimum, stages, reasons, customer, tags } = &step.conditions;
+    let mut list = |key: &str, texts: Vec<String>| {
+        if !texts.is_empty() {
+            table.insert(key.to_owned(), texts.into());
+        }
+    };
+    list("minimum", minimum.iter().map(|(currency, least)| format!("{} {currency}", least.get())).collect());
+    list("stages", stages.iter().map(ToString::to_string).collect());
+    list("reasons", reasons.iter().map(ToString::to_string).collect());
+    list("tags", tags.clone());
+    if let Some(kind) = customer {
+        table.insert("customer".to_owned(), kind.as_str().into());
+    }
+    table.into()
+}
+
+fn other_steps(other: &Override) -> Value {
+    let mut table = Table::new();
+    table.insert("reasons".to_owned(), other.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().into());
+    table.insert("steps".to_owned(), steps(&other.steps).into());
+    table.into()
+}
+
+fn cap(cap: &Cap) -> Value {
+    let mut table = Table::new();
+    table.insert("count".to_owned(), i64::from(cap.count).into());
+    table.insert("within".to_owned(), span::text(cap.within).into());
+    table.into()
+}
+
+fn arm(arm: &Arm) -> Value {
+    let mut table = Table::new();
+    table.insert("name".to_owned(), arm.name.as_str().into());
+    table.insert("percent".to_owned(), i64::from(arm.percent).into());
+    table.insert("delay".to_owned(), span::text(arm.delay).into());
     table.into()
 }
 

@@ -1,6 +1,7 @@
 //! `[[shop]]`: its keys, its program and its endpoints.
 //!
-//! Every shop and endpoint arrives here complete, laid over the manual's. Read next: `config/section.rs`.
+//! Every shop and endpoint arrives here complete, laid over the manual's. Read next: `config/recovery.rs`, for who is reminded
+//! and how often; `config/section.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,11 +10,12 @@ use ipnet::IpNet;
 use reqwest::Url;
 
 use super::load::{key_hash, secret_lines};
+use super::recovery;
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
 use crate::domain::{
-    AgentCancel, CalibrationSettings, Channel, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program,
-    Retention, RuleName, RuleSettings, ShopId, Step, StepName, Subscription,
+    AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program,
+    Retention, RuleName, RuleSettings, ShopId, Subscription,
 };
 use crate::webhook::{AddressPolicy, Secret};
 
@@ -21,11 +23,10 @@ const SHOPS_MAX: usize = 1000;
 const KEYS_MAX: usize = 64;
 const ENDPOINTS_MAX: usize = 32;
 const SECRETS_MAX: usize = 8;
-const STEPS_MAX: usize = 20;
-const LIST_MAX: usize = 100;
+pub(super) const LIST_MAX: usize = 100;
 
-const DAY: Duration = Duration::from_hours(24);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// What no two of the same list may share.
@@ -62,7 +63,7 @@ fn shop(section: &mut Section<'_>, taken: &mut Taken) -> ShopConfig {
 }
 
 /// Stands in for a name that could not be read; a configuration with it is never given out.
-fn slug<T, E: std::fmt::Debug>(parse: fn(&str) -> Result<T, E>) -> T {
+pub(super) fn slug<T, E: std::fmt::Debug>(parse: fn(&str) -> Result<T, E>) -> T {
     parse("unnamed").expect("a slug is a name")
 }
 
@@ -120,8 +121,18 @@ fn program(section: &mut Section<'_>) -> Program {
     });
     let program = Program {
         activated_at: activated_at.flatten(),
-        steps: section.each("steps", STEPS_MAX, step),
+        steps: recovery::steps(section),
+        overrides: recovery::overrides(section),
+        service: section.inside("service", recovery::service),
         stale_after: section.span("stale_after", SECOND..=30 * DAY),
+        held_max: section.span("held_max", SECOND..=30 * DAY),
+        consent: recovery::consent(section),
+        zone: recovery::zone(section),
+        quiet: recovery::quiet_hours(section),
+        caps: recovery::caps(section),
+        experiment: section.inside("experiment", recovery::experiment),
+        restock_window: section.span("restock_window", Duration::ZERO..=30 * DAY),
+        shoppers: section.inside("shoppers", recovery::shoppers),
         attribution_window: section.span("attribution_window", SECOND..=90 * DAY),
         idle: section.inside("idle", idle),
         retention: section.inside("retention", retention),
@@ -131,30 +142,8 @@ fn program(section: &mut Section<'_>) -> Program {
         calibration: section.inside("calibration", calibration),
         subscriptions: Vec::new(),
     };
-    steps_ascend(section, &program.steps);
     carts_outlive_their_program(section, &program);
     program
-}
-
-fn step(section: &mut Section<'_>) -> Step {
-    let channels: Vec<(&str, Channel)> = Channel::ALL.iter().map(|channel| (channel.as_str(), *channel)).collect();
-    Step {
-        name: section.text("name", StepName::parse).unwrap_or_else(|| slug(StepName::parse)),
-        delay: section.span("delay", Duration::ZERO..=30 * DAY),
-        channel: section.word("channel", &channels).unwrap_or(Channel::Email),
-    }
-}
-
-fn steps_ascend(section: &mut Section<'_>, steps: &[Step]) {
-    for (index, step) in steps.iter().enumerate().skip(1) {
-        let at = |key| format!("steps[{index}].{key}");
-        if steps[..index].iter().any(|earlier| earlier.name == step.name) {
-            section.refuse(&at("name"), "must not be the name of an earlier step");
-        }
-        if steps[index - 1].delay >= step.delay {
-            section.refuse(&at("delay"), "must be longer than the delay of the step before");
-        }
-    }
 }
 
 fn idle(section: &mut Section<'_>) -> IdleWindows {
@@ -175,6 +164,7 @@ fn retention(section: &mut Section<'_>) -> Retention {
         anonymous: section.span("anonymous", range.clone()),
         contact: section.span("contact", range.clone()),
         converted: section.span("converted", range.clone()),
+        opt_out: section.span("opt_out", range.clone()),
         tombstone: section.span("tombstone", range),
     };
     if retention.anonymous < retention.empty {
@@ -191,7 +181,9 @@ fn carts_outlive_their_program(section: &mut Section<'_>, program: &Program) {
     let idle = &program.idle;
     let windows = [idle.browse, idle.cart, idle.contact, idle.shipping, idle.payment];
     let longest = windows.into_iter().flatten().max().unwrap_or_default();
-    let last = program.steps.last().map_or(Duration::ZERO, |step| step.delay + program.stale_after);
+    let steps = program.overrides.iter().map(|other| &other.steps).chain([&program.steps]);
+    let last = steps.filter_map(|steps| steps.last()).map(|step| step.delay + program.stale_after).max();
+    let last = last.unwrap_or_default();
     let contact = program.retention.contact;
     if contact < longest + last {
         section.refuse(

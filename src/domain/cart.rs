@@ -5,13 +5,14 @@
 use super::attribution::Attribution;
 use super::content::{Content, PersonalText};
 use super::delivery::{OrderBrief, Why};
-use super::id::{CartId, ShopId};
+use super::id::{ArmName, CartId, ShopId};
 use super::money::Minor;
 use super::names::named;
 use super::reason::{Reason, ReasonSource};
 use super::signal::Signal;
 use super::time::Moment;
 use super::trail::Trail;
+use super::trim::BoughtLine;
 
 named! {
     /// How far the shopper has come.
@@ -130,9 +131,19 @@ impl State {
 /// The reminder that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextStep {
-    /// Index into the program's steps.
+    /// Index into the program's steps; the service message has one of its own.
     pub index: u32,
     pub due_at: Moment,
+    /// Set while something holds it back; `due_at` is then when it is looked at again.
+    pub held: Option<Held>,
+}
+
+/// What holds a reminder back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// When it first came due.
+    pub since: Moment,
+    pub why: Why,
 }
 
 /// One numbered idle episode.
@@ -220,6 +231,18 @@ pub struct Cart {
     pub furthest_at: Moment,
     /// For people who ask why; nothing is decided by it but that a link is counted once.
     pub trail: Trail,
+    pub past: Past,
+}
+
+/// What became of a cart beyond its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// The arm of the person's experiment, once this cart's reminders are part of it.
+    pub arm: Option<ArmName>,
+    /// Lines that left it because they were bought elsewhere; at most as many as a cart has.
+    pub bought: Vec<BoughtLine>,
+    /// Carts that were merged into it, the last few.
+    pub absorbed: Vec<CartId>,
 }
 
 impl Cart {
@@ -240,6 +263,13 @@ impl Cart {
             | State::Erased => None,
         };
         due.map_or(self.expires_at, |due| due.min(self.expires_at))
+    }
+
+    /// What holds the next reminder back.
+    #[must_use]
+    pub fn held_by(&self) -> Option<Why> {
+        let State::Abandoned { next_step } = &self.state else { return None };
+        next_step.and_then(|step| step.held).map(|held| held.why)
     }
 
     /// The reason that counts: of the current abandonment, or what was said since.

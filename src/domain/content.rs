@@ -135,6 +135,17 @@ pub struct Shopper {
 }
 
 impl Shopper {
+    /// Whether a message on this channel can reach this shopper. Who has an account is reached by whoever knows it.
+    #[must_use]
+    pub fn is_reached_by(&self, channel: Channel) -> bool {
+        let address = match channel {
+            Channel::Email => &self.email,
+            Channel::Sms | Channel::WhatsApp => &self.phone,
+            Channel::Push => &self.anonymous_id,
+        };
+        address.is_some() || self.customer_id.is_some()
+    }
+
     /// Whether a message could reach this shopper at all.
     #[must_use]
     pub fn has_contact(&self) -> bool {
@@ -190,11 +201,5 @@ impl Content {
     fn lines_value(&self) -> Minor {
         let line = |item: &Item| item.unit_price.unwrap_or_default().times(item.quantity);
         self.items.iter().map(line).fold(Minor::default(), Minor::plus)
-    }
-
-    /// Whether the shopper said no to this channel. Silence is not a no here; presets that ask for a yes come on top.
-    #[must_use]
-    pub fn refuses(&self, channel: Channel) -> bool {
-        self.consent.iter().rev().find(|c| c.channel == channel).is_some_and(|c| c.status != ConsentStatus::Granted)
     }
 }

@@ -9,19 +9,22 @@ use thiserror::Error;
 
 use super::cart::{Cart, Stage, State, StateName};
 use super::content::Content;
-use super::delivery::{Delivery, Why};
+use super::delivery::Delivery;
 use super::draft::Draft;
 use super::fact::Fact;
+use super::guard::Known;
 use super::id::{CartId, ShopId};
 use super::input::{Input, What};
 use super::names::named;
-use super::order::{OrderNews, OrderStatus};
+use super::order::OrderStatus;
 use super::person::Person;
 use super::program::Program;
 use super::reason::{ReasonCode, ReasonSource};
-use super::signal::{self, PaymentClass, Signal, SignalKind};
+use super::settle::{absorb, apply_order, settle_by_purchase};
+use super::shoppers;
+use super::signal::{self, Signal, SignalKind};
 use super::time::Moment;
-use super::trail::{self, ReminderRef};
+use super::trail;
 
 /// How far a storefront's clock may be ahead of ours.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
@@ -74,6 +77,12 @@ pub enum Refusal {
     /// Amounts are never re-labelled.
     #[error("a new currency needs the items and totals in that currency")]
     CurrencyWithoutAmounts,
+    /// Two carts of different currencies have no sum.
+    #[error("carts of different currencies cannot be merged")]
+    CurrenciesDiffer,
+    /// The lines of both together.
+    #[error("a cart keeps at most 200 lines")]
+    TooManyLines,
     /// The attributes of the cart and of the patch together.
     #[error("a cart keeps at most 32 attributes")]
     TooManyAttributes,
@@ -111,8 +120,11 @@ pub fn decide(
 fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool) -> Decision {
     draft.set_moments();
     // A purchase under the same identifiers may be known before the cart is, or before the cart has its identifiers.
-    if applied == Applied::Applied && draft.cart.state.is_open() && settle_by_purchase(&mut draft, person) {
-        draft.set_moments();
+    if applied == Applied::Applied && draft.cart.state.is_open() {
+        draft.trim_by(person);
+        if settle_by_purchase(&mut draft, person) {
+            draft.set_moments();
+        }
     }
     draft.move_in_funnel();
     let Draft { mut cart, facts, outbox, program, now, .. } = draft;
@@ -143,10 +155,16 @@ fn first_sight<'a>(
         What::Snapshot { stage, content } => {
             let mut draft = Draft::born(shop, id, (**content).clone(), at, now, program);
             draft.cart.revision = input.revision;
-            draft.enter_stage(*stage, at);
-            if draft.cart.content.test {
-                draft.suppress(Why::TestCart);
+            match shoppers::why_not_real(&draft.cart.content, &program.shoppers) {
+                Some(why) => draft.born_apart(why, *stage),
+                None => draft.enter_stage(*stage, at),
             }
+            Some(draft)
+        }
+        What::Absorb { from, stage, content } => {
+            let mut draft = Draft::born(shop, id, (**content).clone(), at, now, program);
+            draft.cart.past.absorbed.push(from.clone());
+            draft.enter_stage(*stage, at);
             Some(draft)
         }
         // The order came before its cart: what is left is a closed cart that a late snapshot cannot open.
@@ -162,6 +180,9 @@ fn first_sight<'a>(
         | What::SurveyShown
         | What::Cancel(_)
         | What::Dismiss
+        | What::MergeInto(_)
+        | What::OptOut
+        | What::Restocked
         | What::Delete
         | What::Touch(_)
         | What::Click(_) => None,
@@ -184,6 +205,8 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             catch_up(draft, at, person);
             return Ok(apply_order(draft, news, at));
         }
+        What::MergeInto(other) if draft.cart.state == State::MergedInto(other.clone()) => {}
+        What::Absorb { from, .. } if draft.cart.has_absorbed(from) => {}
         What::Reason(said) => {
             if draft.cart.state.is_tombstone() {
                 return Ok(Applied::Closed);
@@ -193,7 +216,7 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
         }
         What::Cancel(said) => {
             catch_up(draft, at, person);
-            return Ok(draft.cancel(said.as_ref(), at));
+            return Ok(draft.cancel(said.as_ref(), at, person));
         }
         _ if !draft.cart.state.is_open() => return Ok(Applied::Closed),
         What::Dismiss => {
@@ -204,6 +227,24 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             catch_up(draft, at, person);
             draft.survey_shown();
         }
+        What::OptOut => {
+            catch_up(draft, at, person);
+            let is_silent = draft.program.channels().all(|channel| person.opted_out_of(channel));
+            if !(is_silent && matches!(draft.cart.state, State::Abandoned { .. })) {
+                return Ok(Applied::Closed);
+            }
+            draft.opt_out(at);
+        }
+        What::Restocked => {
+            if !draft.resume_step() {
+                return Ok(Applied::Closed);
+            }
+        }
+        What::MergeInto(other) => {
+            catch_up(draft, at, person);
+            draft.merge_into(other);
+        }
+        What::Absorb { from, stage, content } => return absorb(draft, (from, *stage, content), at, person),
         What::Signal(signal) => {
             catch_up(draft, at, person);
             apply_signal(draft, signal.clone(), at);
@@ -236,6 +277,10 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
         | What::Cancel(_)
         | What::Order(_)
         | What::Dismiss
+        | What::OptOut
+        | What::Restocked
+        | What::Absorb { .. }
+        | What::MergeInto(_)
         | What::Delete
         | What::Touch(_)
         | What::Click(_) => {
@@ -249,6 +294,7 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
         return Ok(Applied::Stale);
     }
     catch_up(draft, at, person);
+    let content = draft.cart.without_bought(content);
     if content.items != draft.cart.content.items {
         draft.cart.items_changed_at = at;
     }
@@ -257,8 +303,8 @@ fn apply_content(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Pers
     draft.cart.revision = input.revision.max(draft.cart.revision);
     draft.activity(at);
     draft.enter_stage(stage, at);
-    if draft.cart.content.test {
-        draft.suppress(Why::TestCart);
+    if let Some(why) = shoppers::why_not_real(&draft.cart.content, &draft.program.shoppers) {
+        draft.set_apart(why);
     }
     Ok(Applied::Applied)
 }
@@ -286,39 +332,9 @@ fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
     }
 }
 
-fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
-    let by_this = draft.cart.order.as_ref().is_some_and(|o| o.id == news.id);
-    let is_converted = matches!(draft.cart.state, State::Converted { .. });
-    let is_reverted = matches!(draft.cart.state, State::Reverted);
-    let clicked = news.recovery.as_ref().filter(|recovery| recovery.cart == draft.cart.id);
-    if let (Some(recovery), OrderStatus::Paid | OrderStatus::Pending) = (clicked, news.status) {
-        draft.click(ReminderRef::from(recovery), at);
-    }
-    match news.status {
-        OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at),
-        OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
-        OrderStatus::Failed if by_this && draft.cart.state == State::PaymentPending => {
-            let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
-            draft.reopen(at);
-            signal::keep(&mut draft.cart.signals, Signal { kind, at });
-        }
-        OrderStatus::Cancelled | OrderStatus::Refunded
-            if by_this && (is_converted || draft.cart.state == State::PaymentPending) =>
-        {
-            draft.revert(at);
-        }
-        OrderStatus::Paid
-        | OrderStatus::Pending
-        | OrderStatus::Failed
-        | OrderStatus::Cancelled
-        | OrderStatus::Refunded => return Applied::Closed,
-    }
-    Applied::Applied
-}
-
 /// Lets happen what was due before `at`, at the moments it was due: what we noticed late is still counted right.
 /// Reminders that came due unnoticed are not sent, for the shopper is here.
-fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
+pub(super) fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
     loop {
         if let State::Active { stalls_at: Some(stalls_at) } = draft.cart.state
             && stalls_at < at
@@ -327,7 +343,7 @@ fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
         } else if let State::Abandoned { next_step: Some(step) } = draft.cart.state
             && step.due_at < at
         {
-            draft.remind(step, true);
+            draft.skip(step, person);
         } else {
             return;
         }
@@ -338,32 +354,21 @@ fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
 fn stall(draft: &mut Draft<'_>, stalls_at: Moment, person: &Person) {
     let in_time = person.purchase_settling(&draft.cart).is_some_and(|mark| mark.placed_at <= stalls_at);
     if !(in_time && settle_by_purchase(draft, person)) {
-        draft.abandon(stalls_at);
-    }
-}
-
-/// Closes the cart when its lines were bought under the shopper's identifiers.
-fn settle_by_purchase(draft: &mut Draft<'_>, person: &Person) -> bool {
-    let Some(mark) = person.purchase_settling(&draft.cart) else { return false };
-    let (brief, placed_at) = (mark.brief(&draft.cart), mark.placed_at);
-    if mark.paid {
-        draft.convert(brief, placed_at);
-        true
-    } else if draft.cart.state == State::PaymentPending {
-        false
-    } else {
-        draft.await_payment(brief, placed_at);
-        true
+        draft.abandon(stalls_at, person);
     }
 }
 
 /// What being looked at makes of the cart; `None` when nothing is due.
 #[must_use]
-pub fn on_wake(cart: Cart, person: &Person, now: Moment, program: &Program) -> Option<Decision> {
+pub fn on_wake(cart: Cart, known: Known<'_>, now: Moment) -> Option<Decision> {
     if cart.next_wake() > now {
         return None;
     }
+    let Known { person, program, .. } = known;
     let mut draft = Draft::of(cart, now, program);
+    if draft.cart.state.is_open() {
+        draft.trim_by(person);
+    }
     loop {
         let wake = draft.cart.next_wake();
         if wake > now {
@@ -376,7 +381,7 @@ pub fn on_wake(cart: Cart, person: &Person, now: Moment, program: &Program) -> O
             }
             State::Abandoned { next_step: Some(step) } if step.due_at == wake => {
                 if !settle_by_purchase(&mut draft, person) {
-                    draft.remind(step, false);
+                    draft.remind(step, known);
                 }
                 draft.set_moments();
             }

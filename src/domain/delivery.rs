@@ -96,6 +96,20 @@ named! {
         EndpointFailing = "endpoint_failing",
         /// What is stored of it, or of its cart, cannot be read.
         Unreadable = "unreadable",
+        /// It is night where the shopper is.
+        QuietHours = "quiet_hours",
+        /// The person was reminded often enough, of this cart or another.
+        FrequencyCap = "frequency_cap",
+        /// The person is among those who are not reminded, so that it can be seen what reminders do.
+        Holdout = "holdout",
+        /// A line of the cart is not to be had.
+        OutOfStock = "out_of_stock",
+        /// The step is for other carts.
+        ConditionsNotMet = "conditions_not_met",
+        /// A crawler's cart.
+        Bot = "bot",
+        /// A cart of the shop's own people, or made by a machine of theirs.
+        Staff = "staff",
     }
 }
 

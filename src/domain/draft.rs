@@ -6,19 +6,18 @@
 mod said;
 
 use super::attribution::Attribution;
-use super::cart::{Abandonment, Cart, Heard, NextStep, REMINDERS_MAX, ReminderMark, Stage, StageSet, State, StateName};
+use super::cart::{Abandonment, Cart, Heard, Past, Stage, StageSet, State, StateName};
 use super::content::Content;
-use super::delivery::{Delivery, Event, EventKind, OrderBrief, StepBrief, Why};
-use super::fact::{Ending, Fact, ReminderResult};
+use super::delivery::{Delivery, Event, EventKind, OrderBrief, Why};
+use super::fact::{Ending, Fact};
 use super::funnel::FunnelCell;
 use super::id::{CartId, ShopId};
 use super::order::OrderNews;
-use super::person::PurchaseMark;
+use super::person::{Person, PurchaseMark};
 use super::program::Program;
 use super::reason::{Reason, ReasonCode, ReasonSource};
 use super::rules;
 use super::send::STATE_EVENT_LIFE;
-use super::signal::{PaymentClass, SignalKind};
 use super::time::Moment;
 use super::trail::{ReminderRef, Trail};
 
@@ -64,6 +63,7 @@ impl<'a> Draft<'a> {
             heard: Heard::default(),
             furthest_at: at,
             trail: Trail::default(),
+            past: Past::default(),
         };
         let mut draft = Self { lay_in: None, ..Self::of(cart, now, program) };
         draft.facts.push(Fact::StateChanged { from: None, to: Some(StateName::Active) });
@@ -173,7 +173,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The idle window ended at `at`: a new numbered abandonment, with the reason known by then.
-    pub fn abandon(&mut self, at: Moment) {
+    pub fn abandon(&mut self, at: Moment, person: &Person) {
         let inferred = rules::infer(&self.cart, &self.program.rules).into_iter().next().map_or_else(
             || Reason::unknown(at),
             |f| Reason { code: f.code, source: f.source, confidence: f.confidence, at },
@@ -184,15 +184,11 @@ impl<'a> Draft<'a> {
         self.cart.abandonments += 1;
         let value = self.cart.content.value();
         let stage = self.cart.stage;
-        self.cart.last_abandonment = Some(Abandonment {
-            number: self.cart.abandonments,
-            abandoned_at: at,
-            stage,
-            value,
-            reason: said.unwrap_or(inferred),
-        });
+        let reason = said.unwrap_or(inferred);
+        let abandonment = Abandonment { number: self.cart.abandonments, abandoned_at: at, stage, value, reason };
+        self.cart.last_abandonment = Some(abandonment);
         let currency = self.cart.content.currency;
-        self.enter(State::Abandoned { next_step: self.step_after(None, at) });
+        self.enter(State::Abandoned { next_step: self.step_after(None, &abandonment, person) });
         self.facts.push(Fact::Abandoned { stage, currency, value, at });
         let Reason { code, source, .. } = inferred;
         self.facts.push(Fact::ReasonFound { stage, code, source, currency, value, at });
@@ -201,75 +197,6 @@ impl<'a> Draft<'a> {
             self.judge(said.code);
         }
         self.tell(EventKind::Abandoned, at);
-    }
-
-    fn step_after(&self, index: Option<u32>, abandoned_at: Moment) -> Option<NextStep> {
-        let index = index.map_or(0, |index| index + 1);
-        let step = self.program.steps.get(usize::try_from(index).ok()?)?;
-        Some(NextStep { index, due_at: abandoned_at.plus(step.delay) })
-    }
-
-    /// A step came due: decide its reminder once, and move on to the next step whatever becomes of it.
-    /// `returned` says that the shopper was back before we looked.
-    pub fn remind(&mut self, step: NextStep, returned: bool) {
-        let Some(abandonment) = self.cart.last_abandonment else { return };
-        let next_step = self.step_after(Some(step.index), abandonment.abandoned_at);
-        self.cart.state = State::Abandoned { next_step };
-        let Some(policy) = usize::try_from(step.index).ok().and_then(|i| self.program.steps.get(i)) else { return };
-        let brief = StepBrief {
-            index: step.index,
-            of: u32::try_from(self.program.steps.len()).unwrap_or(u32::MAX),
-            name: policy.name.clone(),
-            channel: policy.channel,
-        };
-        let overtaken = next_step.is_some_and(|next| next.due_at <= self.now);
-        let why = if returned {
-            Some(Why::ShopperReturned)
-        } else if overtaken {
-            Some(Why::Superseded)
-        } else {
-            self.why_not(&abandonment, step, &brief)
-        };
-        let name = brief.name.clone();
-        let queued = if why.is_none() { self.queue_reminder(step, brief) } else { 0 };
-        let (result, why) = match why {
-            None if queued > 0 => (ReminderResult::Decided, None),
-            None => (ReminderResult::Suppressed, Some(Why::NoEndpoint)),
-            Some(why) => (ReminderResult::Suppressed, Some(why)),
-        };
-        self.facts.push(Fact::Reminder { step: name, result, why });
-    }
-
-    fn why_not(&self, abandonment: &Abandonment, step: NextStep, brief: &StepBrief) -> Option<Why> {
-        let content = &self.cart.content;
-        let fraud = self.cart.signals.iter().rev().find_map(|s| {
-            let SignalKind::PaymentFailed { class } = s.kind else { return None };
-            (s.at >= self.cart.episode_started_at).then_some(class)
-        });
-        let checks = [
-            (self.program.activated_at.is_some_and(|at| abandonment.abandoned_at < at), Why::BeforeActivation),
-            (self.now > step.due_at.plus(self.program.stale_after), Why::Stale),
-            (fraud == Some(PaymentClass::FraudSuspected), Why::FraudSuspected),
-            (content.items.is_empty(), Why::NoItems),
-            (!content.shopper.has_contact(), Why::NoContact),
-            (content.refuses(brief.channel), Why::NoConsent),
-            (content.checkout_url.is_none(), Why::NoCheckoutUrl),
-        ];
-        checks.into_iter().find_map(|(holds, why)| holds.then_some(why))
-    }
-
-    fn queue_reminder(&mut self, step: NextStep, brief: StepBrief) -> usize {
-        if let Some(abandonment) = self.cart.last_abandonment {
-            if self.cart.reminders.len() == REMINDERS_MAX {
-                self.cart.reminders.remove(0);
-            }
-            let mark = ReminderMark { abandonment: abandonment.number, step: step.index, decided_at: self.now };
-            self.cart.reminders.push(mark);
-        }
-        let before = self.outbox.len();
-        let event = Event { step: Some(brief), ..self.event(EventKind::Reminder, step.due_at) };
-        self.announce(&event);
-        self.outbox.len() - before
     }
 
     /// A paid order settles the cart.
@@ -287,6 +214,27 @@ impl<'a> Draft<'a> {
         };
         let event = Event { order: Some(order), ..self.event(kind, placed_at) };
         self.announce(&event);
+    }
+
+    /// An order covers some of the lines: they go, and the rest stays alive.
+    pub fn trim(&mut self, mark: &PurchaseMark) -> bool {
+        let is_trimmed = self.cart.trim(mark);
+        if is_trimmed {
+            self.facts.push(Fact::CartTrimmed);
+        }
+        is_trimmed
+    }
+
+    /// The same for all that the person is known to have bought.
+    pub fn trim_by(&mut self, person: &Person) {
+        for mark in &person.marks {
+            self.trim(mark);
+        }
+    }
+
+    /// Lives on in another cart from now on.
+    pub fn merge_into(&mut self, other: &CartId) {
+        self.enter(State::MergedInto(other.clone()));
     }
 
     /// An order settles the cart and its payment is on its way.
@@ -315,8 +263,23 @@ impl<'a> Draft<'a> {
         self.announce(&event);
     }
 
-    pub fn suppress(&mut self, why: Why) {
+    /// It is no shopper's: never reminded, and counted apart.
+    pub fn set_apart(&mut self, why: Why) {
         self.enter(State::Suppressed { why });
+        self.facts.push(Fact::SetApart { why });
+    }
+
+    /// The same for a cart that was never seen before: it is nowhere else in the counts.
+    pub fn born_apart(&mut self, why: Why, stage: Stage) {
+        self.cart.stage = stage;
+        self.cart.state = State::Suppressed { why };
+        self.facts = vec![Fact::StateChanged { from: None, to: Some(StateName::Suppressed) }, Fact::SetApart { why }];
+    }
+
+    /// The person wants no more reminders on any channel that the shop uses.
+    pub fn opt_out(&mut self, at: Moment) {
+        self.enter(State::OptedOut);
+        self.tell(EventKind::OptedOut, at);
     }
 
     pub fn dismiss(&mut self, at: Moment) {
@@ -339,13 +302,14 @@ impl<'a> Draft<'a> {
         cart.reasons.clear();
         cart.reminders.clear();
         cart.last_abandonment = None;
+        cart.past = Past::default();
         cart.order = None;
         cart.heard = Heard::default();
         cart.expires_at = self.now.plus(self.program.retention.tombstone);
     }
 
     /// An event of this kind, with what the cart knows.
-    fn event(&self, kind: EventKind, at: Moment) -> Event {
+    pub fn event(&self, kind: EventKind, at: Moment) -> Event {
         let reason = self.cart.primary_reason().copied();
         Event { kind, at, abandonment: self.cart.last_abandonment, step: None, order: None, reason, endpoint: None }
     }
@@ -355,7 +319,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Puts an event in the outbox, once for each endpoint that wants it.
-    fn announce(&mut self, event: &Event) {
+    pub fn announce(&mut self, event: &Event) {
         let kind = event.kind;
         let life = if kind == EventKind::Reminder { self.program.stale_after } else { STATE_EVENT_LIFE };
         let since = if kind == EventKind::Reminder { event.at } else { self.now };

@@ -7,7 +7,7 @@ use super::attribution::Attribution;
 use super::cart::{Stage, State, StateName};
 use super::delivery::{EventKind, Why};
 use super::funnel::FunnelCell;
-use super::id::{EndpointName, StepName};
+use super::id::{ArmName, EndpointName, ExperimentName, StepName};
 use super::input::Unmapped;
 use super::money::{Currency, Minor};
 use super::names::named;
@@ -26,6 +26,8 @@ named! {
         Delivered = "delivered",
         Dead = "dead",
         Suppressed = "suppressed",
+        /// Held back, to be looked at again.
+        Deferred = "deferred",
     }
 }
 
@@ -153,6 +155,22 @@ pub enum Fact {
         result: ReminderResult,
         why: Option<Why>,
     },
+    /// A reminder was put off.
+    ReminderDeferred {
+        step: StepName,
+        why: Why,
+    },
+    /// A person became part of an experiment.
+    Exposed {
+        experiment: ExperimentName,
+        arm: ArmName,
+    },
+    /// A cart is no shopper's, and is counted apart.
+    SetApart {
+        why: Why,
+    },
+    /// Some of a cart's lines were bought elsewhere, and left it.
+    CartTrimmed,
     /// A cart was bought.
     CartConverted {
         attribution: Attribution,
@@ -240,6 +258,10 @@ impl Fact {
             | Self::Touched { .. }
             | Self::Clicked { .. }
             | Self::Reminder { .. }
+            | Self::ReminderDeferred { .. }
+            | Self::Exposed { .. }
+            | Self::SetApart { .. }
+            | Self::CartTrimmed
             | Self::CartReverted
             | Self::OrderPaid { .. }
             | Self::ValueRecovered { .. }
@@ -271,7 +293,9 @@ pub fn tallies(facts: &[Fact], noticed_on: Day) -> Vec<Tally> {
 
 fn counts(fact: &Fact) -> Vec<(String, i64)> {
     match fact {
-        Fact::StateChanged { from: None, to: Some(_) } => vec![("carts".to_owned(), 1)],
+        Fact::StateChanged { from: None, to: Some(to) } if *to != StateName::Suppressed => {
+            vec![("carts".to_owned(), 1)]
+        }
         Fact::StateChanged { .. } | Fact::DeliveryQueued { .. } => Vec::new(),
         Fact::StageEntered { stage } => vec![(format!("stage_entered/{stage}"), 1)],
         Fact::StagePassed { stage, took, .. } => vec![(format!("stage_time/{stage}/{}", took.number()), 1)],
@@ -307,6 +331,10 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
             counts.extend(kept_back.map(|why| (format!("reminders_suppressed/{why}"), 1)));
             counts
         }
+        Fact::ReminderDeferred { why, .. } => vec![(format!("reminders_deferred/{why}"), 1)],
+        Fact::Exposed { experiment, arm } => vec![(format!("experiment_persons/{experiment}/{arm}"), 1)],
+        Fact::SetApart { why } => vec![(format!("carts_set_apart/{why}"), 1)],
+        Fact::CartTrimmed => vec![("carts_trimmed".to_owned(), 1)],
         Fact::CartConverted { attribution, .. } => vec![(format!("conversions/{attribution}"), 1)],
         Fact::CartReverted => vec![("reversions".to_owned(), 1)],
         Fact::OrderPaid { kind, currency, value } => {

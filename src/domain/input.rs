@@ -4,6 +4,7 @@
 
 use super::cart::Stage;
 use super::content::Content;
+use super::id::CartId;
 use super::names::named;
 use super::order::OrderNews;
 use super::patch::CartPatch;
@@ -60,6 +61,18 @@ pub enum What {
     Cancel(Option<Said>),
     Order(Box<OrderNews>),
     Dismiss,
+    /// Takes the content of this cart, at a login.
+    Absorb {
+        from: CartId,
+        stage: Stage,
+        content: Box<Content>,
+    },
+    /// Lives on in this cart.
+    MergeInto(CartId),
+    /// Something that the cart waited for can be had again.
+    Restocked,
+    /// The person opted out; from what, the person's notes say.
+    OptOut,
     Delete,
     /// The link of a reminder was opened, perhaps by a machine.
     Touch(ReminderRef),
@@ -80,6 +93,10 @@ impl What {
             Self::Cancel(_) => "cancel",
             Self::Order(_) => "order",
             Self::Dismiss => "dismiss",
+            Self::Absorb { .. } => "absorb",
+            Self::MergeInto(_) => "merge",
+            Self::Restocked => "restock",
+            Self::OptOut => "opt_out",
             Self::Delete => "delete",
             Self::Touch(_) => "touch",
             Self::Click(_) => "click",

@@ -17,7 +17,7 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// One arm of an experiment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Arm {
+pub struct ArmCount {
     /// Persons who came into the experiment in this arm.
     pub persons: i64,
     /// Those of them who bought.
@@ -43,13 +43,13 @@ pub struct Difference {
 
 /// Whether both arms have enough persons and buyers to be compared.
 #[must_use]
-pub fn is_enough(control: Arm, treated: Arm) -> bool {
+pub fn is_enough(control: ArmCount, treated: ArmCount) -> bool {
     [control, treated].iter().all(|arm| arm.persons >= PERSONS_MIN && arm.buyers >= BUYERS_MIN)
 }
 
 /// By how much the share of persons who bought is higher among the treated; `None` while there is not enough data.
 #[must_use]
-pub fn lift(control: Arm, treated: Arm) -> Option<Difference> {
+pub fn lift(control: ArmCount, treated: ArmCount) -> Option<Difference> {
     if !is_enough(control, treated) {
         return None;
     }
@@ -65,7 +65,7 @@ pub fn lift(control: Arm, treated: Arm) -> Option<Difference> {
 
 /// By how much a treated person spent more; `None` while there is not enough data.
 #[must_use]
-pub fn value_lift(control: (Arm, ArmValue), treated: (Arm, ArmValue)) -> Option<Difference> {
+pub fn value_lift(control: (ArmCount, ArmValue), treated: (ArmCount, ArmValue)) -> Option<Difference> {
     if !is_enough(control.0, treated.0) {
         return None;
     }
@@ -84,7 +84,7 @@ const fn number(count: i64) -> f64 {
 }
 
 /// The share of an arm, and Wilson's score interval around it.
-fn wilson(arm: Arm) -> (f64, f64, f64) {
+fn wilson(arm: ArmCount) -> (f64, f64, f64) {
     let (n, share) = (number(arm.persons), number(arm.buyers) / number(arm.persons));
     let middle = share + Z * Z / (2.0 * n);
     let margin = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
@@ -93,7 +93,7 @@ fn wilson(arm: Arm) -> (f64, f64, f64) {
 }
 
 /// The mean, its squared standard error, and its degrees of freedom.
-fn mean((arm, value): (Arm, ArmValue)) -> (f64, f64, f64) {
+fn mean((arm, value): (ArmCount, ArmValue)) -> (f64, f64, f64) {
     let n = number(arm.persons);
     let mean = value.sum / n;
     let variance = ((value.squares - n * mean * mean) / (n - 1.0)).max(0.0);
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn newcombes_own_example_comes_out() {
         // His table II (a): 56 of 70 against 48 of 80, method 10: 0.0524 to 0.3339. The floor on persons is for reports.
-        let (one, other) = (Arm { persons: 70, buyers: 56 }, Arm { persons: 80, buyers: 48 });
+        let (one, other) = (ArmCount { persons: 70, buyers: 56 }, ArmCount { persons: 80, buyers: 48 });
         let (share_t, low_t, high_t) = wilson(one);
         let (share_c, low_c, high_c) = wilson(other);
         let estimate = share_t - share_c;
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn too_few_persons_or_buyers_give_no_difference() {
-        let plenty = Arm { persons: 1_000, buyers: 50 };
-        for thin in [Arm { persons: 99, buyers: 50 }, Arm { persons: 1_000, buyers: 4 }, Arm::default()] {
+        let plenty = ArmCount { persons: 1_000, buyers: 50 };
+        for thin in [ArmCount { persons: 99, buyers: 50 }, ArmCount { persons: 1_000, buyers: 4 }, ArmCount::default()] {
             assert_eq!(lift(thin, plenty), None);
             assert_eq!(lift(plenty, thin), None);
             assert_eq!(value_lift((thin, ArmValue::default()), (plenty, ArmValue::default())), None);
@@ -150,7 +150,7 @@ mod tests {
     fn a_difference_of_means_has_welchs_interval() {
         // 100 persons each: half spend 200 against half spend 100. Variances 10,101.01 and 2,525.25, error² 126.26,
         // 145.6 degrees of freedom, t 1.97640: 50 ± 22.208.
-        let arm = Arm { persons: 100, buyers: 50 };
+        let arm = ArmCount { persons: 100, buyers: 50 };
         let value = |spent: f64| ArmValue { sum: 50.0 * spent, squares: 50.0 * spent * spent };
         let found = value_lift((arm, value(100.0)), (arm, value(200.0))).expect("enough");
         near(found.estimate, 50.0, 1e-9);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn arms_that_are_alike_have_an_interval_around_zero() {
-        let arm = Arm { persons: 500, buyers: 40 };
+        let arm = ArmCount { persons: 500, buyers: 40 };
         let found = lift(arm, arm).expect("enough");
         near(found.estimate, 0.0, 1e-12);
         near(found.low, -found.high, 1e-12);

@@ -85,6 +85,12 @@ impl Minor {
         Self(self.0.saturating_mul(u64::from(quantity)).min(Self::MAX.0))
     }
 
+    /// The difference, held at zero.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
     /// The sum, held at [`Minor::MAX`].
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

@@ -5,8 +5,11 @@
 //! the code. Each has a key, so that writing it twice is writing it once, and a rule for which of two stays. Never here:
 //! hashing (`engine/identity.rs`), storing (`store.rs`). Read next: `domain/person.rs`.
 
+use sha2::{Digest, Sha256};
+
 use super::content::Channel;
-use super::id::{ArmName, CartId, ExperimentName, OrderId, ProductId};
+use super::delivery::Delivery;
+use super::id::{ArmName, CartId, DeliveryId, ExperimentName, OrderId, ProductId};
 use super::money::Minor;
 use super::person::{IdentifierHash, PurchaseMark};
 use super::time::Moment;
@@ -32,6 +35,8 @@ pub struct OptOut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reminded {
     pub reminder: ReminderId,
+    /// To one endpoint of perhaps several; together they are one reminder.
+    pub delivery: DeliveryId,
     pub channel: Channel,
     /// Of its last attempt.
     pub at: Moment,
@@ -95,10 +100,10 @@ impl NoteKey {
         Self(format!("optout/{}", channel.map_or("all", |channel| channel.as_str())))
     }
 
-    /// Of a reminder begun.
+    /// Of a delivery of a reminder begun.
     #[must_use]
-    pub fn reminded(reminder: &ReminderId) -> Self {
-        Self(format!("reminded/{}", reminder.text()))
+    pub fn reminded(delivery: &DeliveryId) -> Self {
+        Self(format!("reminded/{delivery}"))
     }
 
     /// Of an incentive given with a reminder.
@@ -140,7 +145,7 @@ impl Note {
         match self {
             Self::Purchase(mark) => NoteKey::purchase(&mark.order),
             Self::OptedOut(opt_out) => NoteKey::opt_out(opt_out.channel),
-            Self::Reminded(reminded) => NoteKey::reminded(&reminded.reminder),
+            Self::Reminded(reminded) => NoteKey::reminded(&reminded.delivery),
             Self::Exposed(exposure) => NoteKey(format!("exposed/{}", exposure.experiment)),
             Self::Granted { reminder, .. } => NoteKey::granted(reminder),
             Self::Linked(hash) => NoteKey(format!("linked/{:032x}", u128::from_be_bytes(hash.0))),
@@ -180,6 +185,21 @@ impl Note {
 }
 
 impl ReminderId {
+    /// Of a delivery that is a reminder.
+    #[must_use]
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        let abandonment = delivery.event.abandonment.as_ref().map(|a| a.number)?;
+        let step = delivery.event.step.as_ref().map(|step| step.index)?;
+        Some(Self { cart: delivery.cart.clone(), abandonment, step })
+    }
+
+    /// A number in 0..1 that belongs to this reminder: spreads without dice.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        let hash: [u8; 32] = Sha256::digest(self.text()).into();
+        f64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])) / (f64::from(u32::MAX) + 1.0)
+    }
+
     fn text(&self) -> String {
         format!("{}/{}/{}", self.cart, self.abandonment, self.step)
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::cart::Cart;
-use super::content::{Channel, PersonalText, Shopper};
+use super::content::{Channel, Item, PersonalText, Shopper};
 use super::id::{OrderId, ProductId};
 use super::names::named;
 use super::note::{Exposure, Note, OptOut, Reminded, ReminderId};
@@ -31,7 +31,8 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// Every identifier a shopper gives: mail addresses in lower case, phone numbers as digits.
+    /// Every identifier a shopper gives, the one that says most about who they are first: mail addresses in lower case,
+    /// phone numbers as digits.
     #[must_use]
     pub fn of(shopper: &Shopper) -> Vec<Self> {
         let given = [
@@ -92,11 +93,22 @@ impl PurchaseMark {
     /// Whether every line of the cart is among what was bought. An empty cart has nothing to cover.
     #[must_use]
     pub fn covers_lines(&self, cart: &Cart) -> bool {
-        !cart.content.items.is_empty()
-            && match &self.covers {
-                Covers::Everything => true,
-                Covers::Products(products) => cart.content.items.iter().all(|i| products.contains(&i.product_id)),
-            }
+        !cart.content.items.is_empty() && cart.content.items.iter().all(|item| self.covers_line(item))
+    }
+
+    /// Whether this line is among what was bought.
+    #[must_use]
+    pub fn covers_line(&self, item: &Item) -> bool {
+        match &self.covers {
+            Covers::Everything => true,
+            Covers::Products(products) => products.contains(&item.product_id),
+        }
+    }
+
+    /// Whether this purchase takes something out of the cart: all of it, or some of its lines.
+    #[must_use]
+    pub fn touches(&self, cart: &Cart) -> bool {
+        self.placed_at >= cart.items_changed_at && cart.content.items.iter().any(|item| self.covers_line(item))
     }
 }
 
@@ -113,6 +125,8 @@ pub struct Person {
     pub granted: Vec<(ReminderId, Moment)>,
     /// Further identifiers of the same person.
     pub links: BTreeSet<IdentifierHash>,
+    /// The strongest identifier of the cart we look at: where experiments put them.
+    pub who: Option<IdentifierHash>,
 }
 
 impl Person {
@@ -168,6 +182,12 @@ impl Person {
     #[must_use]
     pub fn opted_out_of(&self, channel: Channel) -> bool {
         self.opt_outs.iter().any(|opt_out| opt_out.channel.is_none_or(|of| of == channel))
+    }
+
+    /// Whether they have bought here before, as far as we or the storefront know.
+    #[must_use]
+    pub fn is_customer(&self, shopper: &Shopper) -> bool {
+        shopper.existing_customer == Some(true) || self.marks.iter().any(|mark| mark.paid)
     }
 
     /// The purchase that settles this cart, a paid one before one on its way.

@@ -9,6 +9,7 @@ use super::cart::{Abandonment, Cart};
 use super::content::Channel;
 use super::delivery::{Delivery, Event, EventKind, Status, StepBrief, Why};
 use super::id::{DeliveryId, EndpointName, StepName};
+use super::program::SERVICE_INDEX;
 use super::send::STATE_EVENT_LIFE;
 use super::time::Moment;
 
@@ -89,7 +90,7 @@ fn events_of(cart: &Cart, steps: u32) -> Vec<Event> {
             events.push(plain(*kind, episode));
         }
         if let (Some(_), Ok(name)) = (episode, StepName::parse("step")) {
-            events.extend((0..steps).map(|index| Event {
+            events.extend((0..steps).chain([SERVICE_INDEX]).map(|index| Event {
                 step: Some(StepBrief { index, of: steps, name: name.clone(), channel: Channel::Email }),
                 ..plain(EventKind::Reminder, episode)
             }));

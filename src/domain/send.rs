@@ -3,13 +3,17 @@
 //! Pure. The engine asks [`before_send`] at the last moment before each attempt, retries too, and [`after_attempt`] when
 //! the attempt has an outcome. Retry delays are facts of the product (`docs/webhooks.md`), jitter comes from the id.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::cart::{Cart, State};
 use super::delivery::{ATTEMPTS_MAX, Attempt, Delivery, REPLIES_MAX, Reply, Status, Why};
 use super::fact::{Fact, ReminderResult};
+use super::guard::{Known, Look};
 use super::names::named;
-use super::person::Person;
+use super::note::ReminderId;
+use super::program::{Conditions, Step};
+use super::reason::ReasonCode;
 use super::time::Moment;
 
 named! {
@@ -64,6 +68,11 @@ pub enum Vetting {
 pub enum Verdict {
     Delivered,
     RetryAt(Moment),
+    /// Held back without an attempt.
+    Deferred {
+        until: Moment,
+        why: Why,
+    },
     Dead(Why),
     Suppressed(Why),
 }
@@ -100,9 +109,10 @@ pub const fn retry_ladder(delivery: &Delivery) -> &'static [Duration] {
     if delivery.is_reminder() { REMINDER_LADDER } else { STATE_LADDER }
 }
 
-/// Whether this delivery is still right to send, by everything known now.
+/// Whether this delivery is still right to send, by everything known now: asked at the last moment before each attempt,
+/// and by a receiver that is about to deliver it to the shopper.
 #[must_use]
-pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, person: &Person, now: Moment) -> Vetting {
+pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, known: Known<'_>, now: Moment) -> Vetting {
     if delivery.event.kind.is_about_an_endpoint() {
         return if now > delivery.send_not_after { Vetting::Suppress(Why::Stale) } else { Vetting::Proceed };
     }
@@ -110,34 +120,29 @@ pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, person: &Person, no
     if matches!(cart.state, State::Erased) {
         return Vetting::Suppress(Why::Erased);
     }
-    if now > delivery.send_not_after {
-        return Vetting::Suppress(Why::Stale);
-    }
-    if !delivery.is_reminder() {
-        return Vetting::Proceed;
-    }
-    match why_no_reminder(delivery, cart, person) {
-        Some(why) => Vetting::Suppress(why),
+    match look_at(delivery, cart, known, now) {
+        Some(look) => look.verdict(),
+        None if now > delivery.send_not_after => Vetting::Suppress(Why::Stale),
         None => Vetting::Proceed,
     }
 }
 
-fn why_no_reminder(delivery: &Delivery, cart: &Cart, person: &Person) -> Option<Why> {
-    if let Some(why) = why_state_forbids(&cart.state) {
-        return Some(why);
-    }
-    if let Some(mark) = person.purchase_settling(cart) {
-        return Some(if mark.paid { Why::Purchased } else { Why::PaymentPending });
-    }
-    let number = delivery.event.abandonment.map(|a| a.number);
-    if cart.last_abandonment.map(|a| a.number) != number {
-        return Some(Why::ShopperReturned);
-    }
-    if cart.content.items.is_empty() {
-        return Some(Why::NoItems);
-    }
-    let refused = delivery.event.step.as_ref().is_some_and(|step| cart.content.refuses(step.channel));
-    refused.then_some(Why::NoConsent)
+/// The look at a reminder that is about to be sent; nothing of what is no reminder.
+#[must_use]
+pub fn look_at<'a>(delivery: &Delivery, cart: &'a Cart, known: Known<'a>, now: Moment) -> Option<Look<'a>> {
+    let (reminder, brief) = (ReminderId::of(delivery)?, delivery.event.step.as_ref()?);
+    let reason = cart.last_abandonment.map_or(ReasonCode::Unknown, |a| a.reason.code);
+    let policy = known.program.step(reason, brief.index).filter(|step| step.name == brief.name);
+    // The program may have changed since it was decided: then nothing but the channel is known of the step.
+    let step = policy.map_or_else(
+        || {
+            let conditions = Conditions::default();
+            Cow::Owned(Step { name: brief.name.clone(), delay: Duration::ZERO, channel: brief.channel, conditions })
+        },
+        Cow::Borrowed,
+    );
+    let (since, stale_at) = (delivery.event.at, delivery.send_not_after);
+    Some(Look { cart, known, step, reminder, since, stale_at, now })
 }
 
 /// Why a cart in this state is not reminded; `None` for an abandoned one.
@@ -209,6 +214,13 @@ impl Delivery {
             Verdict::RetryAt(at) => {
                 self.due_at = at;
                 return Vec::new();
+            }
+            Verdict::Deferred { until, why } => {
+                // What is held on purpose grows no older meanwhile; how long it may be held is the guards' business.
+                self.send_not_after = self.send_not_after.max(until).plus(until.since(self.due_at));
+                self.due_at = until;
+                let step = self.event.step.as_ref().map(|step| step.name.clone());
+                return step.map(|step| Fact::ReminderDeferred { step, why }).into_iter().collect();
             }
             Verdict::Delivered => (ReminderResult::Delivered, None),
             Verdict::Dead(why) => (ReminderResult::Dead, Some(why)),

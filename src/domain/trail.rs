@@ -183,9 +183,10 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         Fact::ReasonJudged { code, agreed } => Told::ReasonJudged { code: *code, agreed: *agreed },
         Fact::Resumed => Told::Resumed,
         Fact::Reminder { step, result, why } => {
-            let index = program.steps.iter().position(|known| known.name == *step);
-            let step = index.and_then(|index| u32::try_from(index).ok())?;
-            Told::Reminder { step, result: *result, why: *why }
+            Told::Reminder { step: program.index_of(step)?, result: *result, why: *why }
+        }
+        Fact::ReminderDeferred { step, why } => {
+            Told::Reminder { step: program.index_of(step)?, result: ReminderResult::Deferred, why: Some(*why) }
         }
         Fact::CartConverted { attribution, .. } => Told::Converted(*attribution),
         Fact::Touched { reminder } => Told::Touched(*reminder),
@@ -201,6 +202,9 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         | Fact::Unmapped { .. }
         | Fact::ErrorMet { .. }
         | Fact::OrderTook { .. }
+        | Fact::Exposed { .. }
+        | Fact::SetApart { .. }
+        | Fact::CartTrimmed
         | Fact::CartReverted
         | Fact::OrderPaid { .. }
         | Fact::ValueRecovered { .. }

@@ -1,8 +1,8 @@
 //! Deliveries that are due: claim, begin, look once more, send, settle. One lane for each endpoint.
 //!
 //! Nothing here decides: whether to send is `domain::before_send`, what follows is `domain::after_attempt`. A process
-//! that dies at any point leaves a lease behind, and the delivery falls due again by itself. Read next: `engine/lane.rs`,
-//! the loop around it, and `engine/endpoints.rs`.
+//! that dies at any point leaves a lease behind, and the delivery falls due again by itself. Read next: `engine/vetting.rs`,
+//! the last look; `engine/lane.rs`, the loop around it; and `engine/endpoints.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,9 @@ use tracing::{info, warn};
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, Person, Tally, Verdict, Vetting, Why};
-use crate::store::{Asked, BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreResult};
-use crate::webhook::payload::PayloadError;
-use crate::webhook::{Message, payload};
+use crate::domain::{self, Delivery, Fact, Moment, Outcome, Tally, Verdict, Why};
+use crate::store::{BATCH_MAX, Claim, Lane, Settled, Settlement, StoreResult};
+use crate::webhook::Message;
 
 /// How much longer a send's lease is than its deadline: time to settle.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
@@ -33,6 +32,8 @@ pub enum Dispatched {
     Attempted(Verdict),
     /// Not sent on purpose, for good.
     Suppressed(Why),
+    /// Held back without an attempt.
+    Held(Why),
     /// It cannot be read, and is among the dead.
     Buried,
     /// Given back without an attempt.
@@ -56,7 +57,7 @@ pub struct Ready {
     pub endpoint: Arc<EndpointPolicy>,
     /// What is signed and sent.
     pub body: Vec<u8>,
-    begun_at: Moment,
+    pub(super) begun_at: Moment,
 }
 
 impl Ready {
@@ -81,7 +82,7 @@ pub struct Sent {
 }
 
 /// What is known of a delivery that has begun.
-enum Vetted {
+pub(super) enum Vetted {
     Ready(Box<Ready>),
     /// It ends here.
     Ended(Box<Conclusion>),
@@ -90,7 +91,7 @@ enum Vetted {
 }
 
 /// A verdict on its way into the store.
-struct Conclusion {
+pub(super) struct Conclusion {
     claim: Claim,
     delivery: Delivery,
     verdict: Verdict,
@@ -202,17 +203,20 @@ impl Dispatcher {
                 Err(error) => looked.push(self.unread(claim, error, now, span).await),
             }
         }
-        let persons = self.persons(&ours, now).await;
+        let shop = policies.shops.get(&lane.shop).map(Arc::as_ref);
+        let persons = self.persons(&ours, shop, now).await;
+        let stocks = self.stocks(&ours, now).await;
         let (mut ended, mut later) = (Vec::new(), Vec::new());
-        for (begun, person) in ours.into_iter().zip(persons) {
-            let person = match person {
-                Ok(person) => person,
+        for ((begun, person), stock) in ours.into_iter().zip(persons).zip(stocks) {
+            let known = person.and_then(|person| Ok((person, stock?)));
+            let (person, stock) = match known {
+                Ok(known) => known,
                 Err(error) => {
                     looked.push(self.unread(&begun.claim, error, now, span).await);
                     continue;
                 }
             };
-            match self.vet(begun, endpoint, &person, now) {
+            match self.vet(begun, (shop, endpoint), (&person, &stock), now).await {
                 Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
                 Vetted::Later(claim, until) => later.push((claim, until)),
@@ -221,49 +225,6 @@ impl Dispatcher {
         let released = join_all(later.iter().map(|(claim, until)| self.release(claim, *until))).await;
         looked.extend(released.into_iter().chain(self.settle(ended).await).map(|done| done.map(Looked::Done)));
         looked
-    }
-
-    /// Marks are read after the sends have begun: an order that is not seen here will see the send.
-    async fn persons(&self, begun: &[Begun], now: Moment) -> Vec<StoreResult<Person>> {
-        let hashes = |begun: &Begun| match &begun.cart {
-            Some(cart) if begun.delivery.is_reminder() => {
-                self.engine.identity.hashes(&cart.shop, &cart.content.shopper)
-            }
-            _ => Vec::new(),
-        };
-        let asked: Vec<_> = begun.iter().map(|begun| Asked::look(&begun.claim.lane.shop, hashes(begun))).collect();
-        self.engine.persons(&asked, now).await
-    }
-
-    fn vet(&self, begun: Begun, endpoint: Option<&Arc<EndpointPolicy>>, person: &Person, now: Moment) -> Vetted {
-        let Begun { claim, delivery, cart } = begun;
-        let concluded = |claim, delivery, verdict| Box::new(self.conclusion(claim, delivery, verdict, Vec::new()));
-        let suppressed = |claim, delivery, why| concluded(claim, delivery, Verdict::Suppressed(why));
-        let Some(endpoint) = endpoint else {
-            return Vetted::Ended(suppressed(claim, delivery, Why::EndpointRemoved));
-        };
-        match domain::before_send(&delivery, cart.as_ref(), person, now) {
-            Vetting::Suppress(why) => Vetted::Ended(suppressed(claim, delivery, why)),
-            Vetting::Defer { until, .. } => Vetted::Later(claim, until),
-            Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
-                // Still due, so that it goes out at once when the endpoint is started again.
-                Vetted::Later(claim, delivery.due_at.min(now))
-            }
-            Vetting::Proceed => match self.rendered(&delivery, cart.as_ref(), endpoint.thin) {
-                None => Vetted::Ended(suppressed(claim, delivery, Why::Erased)),
-                Some(Err(_)) => Vetted::Ended(concluded(claim, delivery, Verdict::Dead(Why::PayloadTooLarge))),
-                Some(Ok(body)) => {
-                    let endpoint = Arc::clone(endpoint);
-                    Vetted::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now }))
-                }
-            },
-        }
-    }
-
-    /// The body to send; `None` when there is nothing left to tell about.
-    fn rendered(&self, delivery: &Delivery, cart: Option<&Cart>, thin: bool) -> Option<Result<Vec<u8>, PayloadError>> {
-        let of_cart = |cart| payload::render(delivery, cart, thin, &self.engine.links_of(delivery, cart));
-        payload::notice(delivery).map(Ok).or_else(|| cart.map(of_cart))
     }
 
     /// Makes the POST of a delivery, or gives it back when it is too late to start it.
@@ -315,7 +276,13 @@ impl Dispatcher {
         self.settle(conclusions).await
     }
 
-    fn conclusion(&self, claim: Claim, mut delivery: Delivery, verdict: Verdict, mut facts: Vec<Fact>) -> Conclusion {
+    pub(super) fn conclusion(
+        &self,
+        claim: Claim,
+        mut delivery: Delivery,
+        verdict: Verdict,
+        mut facts: Vec<Fact>,
+    ) -> Conclusion {
         let now = self.engine.clock.now();
         facts.extend(delivery.conclude(verdict));
         let tallies = domain::tallies(&facts, now.day());
@@ -354,6 +321,7 @@ impl Dispatcher {
         self.engine.publish(&delivery.shop, &delivery.cart, facts);
         match *verdict {
             Verdict::Suppressed(why) => Dispatched::Suppressed(why),
+            Verdict::Deferred { why, .. } => Dispatched::Held(why),
             Verdict::Delivered | Verdict::RetryAt(_) | Verdict::Dead(_) => Dispatched::Attempted(*verdict),
         }
     }

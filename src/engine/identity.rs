@@ -5,7 +5,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, ShopId, Shopper};
+use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, ProductId, ShopId, Shopper};
 
 #[derive(Clone)]
 pub struct Identity {
@@ -36,8 +36,22 @@ impl Identity {
 
     /// The hash of an identifier, within this shop.
     pub fn hash(&self, shop: &ShopId, identifier: &Identifier) -> IdentifierHash {
+        self.keyed(&[shop.as_str(), identifier.kind.as_str(), identifier.text.reveal()])
+    }
+
+    /// Where notes on a product lie.
+    pub fn product(&self, shop: &ShopId, product: &ProductId) -> IdentifierHash {
+        self.keyed(&[shop.as_str(), "product", product.as_str()])
+    }
+
+    /// Where it is noted that a shop tells of stock at all.
+    pub fn stock_shop(&self, shop: &ShopId) -> IdentifierHash {
+        self.keyed(&[shop.as_str(), "stock"])
+    }
+
+    fn keyed(&self, parts: &[&str]) -> IdentifierHash {
         let mut mac = self.keyed.clone();
-        for part in [shop.as_str(), identifier.kind.as_str(), identifier.text.reveal()] {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }

@@ -16,6 +16,7 @@ use super::calibration::Calibration;
 use super::identity::Identity;
 use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
+use super::stock::StockShops;
 use crate::clock::Clock;
 use crate::domain::{
     self, Cart, CartId, Decision, EventKey, Fact, Input, Moment, Person, Receipt, Refusal, ShopId, Shopper, What,
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) identity: Identity,
+    pub(super) stock_shops: StockShops,
     policies: RwLock<Arc<Policies>>,
     pub(super) calibration: Calibration,
     pub(super) links: RwLock<Arc<Links>>,
@@ -100,6 +102,7 @@ impl Engine {
             clock,
             metrics,
             identity,
+            stock_shops: StockShops::default(),
             policies: RwLock::default(),
             calibration: Calibration::default(),
             links,
@@ -311,7 +314,10 @@ impl Engine {
             }
         }
         match record {
-            Some(stored) if stored.value.next_wake() <= now => self.person_of(shop, &stored.value, now).await,
+            // An opt-out was noted before its carts are told.
+            Some(stored) if stored.value.next_wake() <= now || matches!(input.what, What::OptOut) => {
+                self.person_of(shop, &stored.value, now).await
+            }
             _ => Ok(Person::nobody()),
         }
     }
@@ -351,6 +357,10 @@ impl Engine {
 fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Shopper>> {
     match &input.what {
         What::Snapshot { content, .. } => Some(Cow::Borrowed(&content.shopper)),
+        What::Absorb { content, .. } => Some(Cow::Owned(cart.map_or_else(
+            || content.shopper.clone(),
+            |cart| cart.content.shopper.clone().filled_from(&content.shopper),
+        ))),
         What::Patch(patch) => cart.map(|cart| Cow::Owned(patch.applied_to(&cart.content).shopper)),
         What::Signal(_)
         | What::Reason(_)
@@ -358,6 +368,9 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
         | What::Cancel(_)
         | What::Order(_)
         | What::Dismiss
+        | What::MergeInto(_)
+        | What::OptOut
+        | What::Restocked
         | What::Delete
         | What::Touch(_)
         | What::Click(_) => None,

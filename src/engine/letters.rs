@@ -137,7 +137,7 @@ impl Engine {
         let policies = self.policies();
         let Some(policy) = policies.shops.get(shop) else { return Ok(None) };
         let endpoints: Vec<_> = policy.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-        let steps = u32::try_from(policy.program.steps.len()).unwrap_or(u32::MAX);
+        let steps = u32::try_from(policy.program.steps_max()).unwrap_or(u32::MAX);
         let ids = domain::deliveries_of(&stored.value, &endpoints, steps);
         let mut letters = Vec::new();
         for some in ids.chunks(BATCH_MAX) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
-    self, Cart, CartId, Delivery, Input, Moment, ReminderRef, ShopId, State, Status, Vetting, What, Why,
+    self, Cart, CartId, Delivery, Input, Known, Moment, ReminderRef, ShopId, State, Status, Stock, Vetting, What, Why,
 };
 use crate::links::{Links, ReminderLinks, Target, Ticket};
 use crate::store::StoreResult;
@@ -116,11 +116,15 @@ impl Engine {
         }
         let cart = loaded.record.map(|stored| stored.value);
         let now = self.now();
+        let Ok(policy) = self.shop(shop) else { return Ok(StillRight::never(Why::EndpointRemoved)) };
         let person = match &cart {
             Some(cart) => self.person_of(shop, cart, now).await?,
             None => domain::Person::nobody(),
         };
-        Ok(match domain::before_send(&delivery, cart.as_ref(), &person, now) {
+        let stock = self.stocks(&[cart.as_ref()], now).await.pop().unwrap_or_else(|| Ok(Stock::unknown()))?;
+        let cart = cart.map(|cart| cart.unbought(&person));
+        let known = Known { person: &person, stock: &stock, program: &policy.program };
+        Ok(match domain::before_send(&delivery, cart.as_ref(), known, now) {
             Vetting::Proceed => StillRight::Go,
             Vetting::Defer { until, why } => StillRight::Stop { why, until: Some(until) },
             Vetting::Suppress(why) => StillRight::never(why),

@@ -1,7 +1,8 @@
 //! An order, in the sequence of writes that keeps "a buyer is never reminded" true whatever fails in between.
 //!
 //! 1. The purchase is marked on every identifier of the buyer: from now on the last look before a send stops it.
-//! 2. Every cart it settles is closed. A send that had begun before is known from that same commit.
+//! 2. Every cart it settles is closed, and of others the lines that it covers go. A send that had begun before is known
+//!    from that same commit.
 //! 3. Sends in flight are waited out, bounded; one that nobody answered may arrive later still, and the answer says so.
 //! 4. The order itself is recorded, with its counts and its answer, and answered.
 //!
@@ -16,8 +17,8 @@ use tracing::warn;
 
 use super::inbox::{Engine, Once, WriteError, keep_answer, replay_order};
 use crate::domain::{
-    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Note, NoteKey, Order, OrderNews, OrderStatus,
-    Person, ShopId, State, What,
+    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews,
+    OrderStatus, Person, ShopId, State, What,
 };
 use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Sends, Version};
 
@@ -34,6 +35,8 @@ struct Closed {
     /// Whether a reminder of it was on its way, or still may be.
     is_sent: bool,
     is_settled: bool,
+    /// Only some of its lines were bought: they went, and it stays open.
+    is_trimmed: bool,
 }
 
 impl Engine {
@@ -82,7 +85,7 @@ impl Engine {
             let now = self.clock.now();
             let expires_at = now.plus(policy.program.retention.converted);
             let (order, facts) = Order::after(prior, shop, &news, &touched, &person, expires_at);
-            let carts = closed.into_iter().map(|c| c.id).collect();
+            let carts = closed.into_iter().filter(|c| !c.is_trimmed).map(|c| c.id).collect();
             let receipt = receipt(&order, Applied::Applied, carts, in_flight);
             let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
             let tallies = domain::tallies(&facts, now.day());
@@ -123,7 +126,24 @@ impl Engine {
             }
         }
         let hashes: Vec<_> = hashes.into_iter().collect();
-        Ok(self.person_behind(shop, &hashes, self.clock.now()).await?)
+        let now = self.clock.now();
+        self.link_buyer(shop, news, now).await?;
+        Ok(self.person_behind(shop, &hashes, now).await?)
+    }
+
+    /// Who bought under another name than the cart was filled under is known by both from now on.
+    async fn link_buyer(&self, shop: &ShopId, news: &OrderNews, now: Moment) -> Result<(), WriteError> {
+        let Some(cart) = &news.cart else { return Ok(()) };
+        let Some(stored) = self.store.load(shop, cart, None).await?.record else { return Ok(()) };
+        let filled_by = self.by_name(shop, &stored.value.content.shopper);
+        let bought_by = self.by_name(shop, &news.shopper);
+        if bought_by.iter().all(|hash| filled_by.contains(hash)) {
+            return Ok(());
+        }
+        let all: BTreeSet<_> = filled_by.into_iter().chain(bought_by).collect();
+        let until = now.plus(self.shop(shop)?.program.retention.converted);
+        let all: Vec<_> = all.into_iter().collect();
+        Ok(self.link(shop, &all, until, now).await?)
     }
 
     async fn hashes_of(&self, shop: &ShopId, cart: &CartId) -> Result<Vec<IdentifierHash>, WriteError> {
@@ -170,7 +190,7 @@ impl Engine {
         let is_passed_over = AtomicBool::new(false);
         let covered = |cart: Option<&Cart>| {
             cart.is_some_and(|cart| {
-                let is_covered = mark.as_ref().is_some_and(|mark| mark.settles(cart));
+                let is_covered = mark.as_ref().is_some_and(|mark| mark.touches(cart));
                 let is_concerned = is_by(cart, news) || (cart.state.is_open() && is_covered);
                 let has_reminders = is_covered && !cart.reminders.is_empty();
                 is_passed_over.store(!is_concerned && has_reminders, Ordering::Relaxed);
@@ -219,12 +239,13 @@ impl Engine {
         let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
         let is_sent = written.in_flight_until.is_some() || self.is_sent(shop, id).await?;
-        Ok(Some(Closed { id: id.clone(), attribution, is_sent, is_settled: true }))
+        let is_trimmed = news.mark().is_some() && !is_by(&cart, news);
+        Ok(Some(Closed { id: id.clone(), attribution, is_sent, is_settled: true, is_trimmed }))
     }
 
     /// A cart that this order had nothing to close in, while a send to it is on its way: that is waited out all the same.
     async fn still_sent(&self, shop: &ShopId, id: &CartId) -> Result<Option<Closed>, WriteError> {
-        let sent = Closed { id: id.clone(), attribution: None, is_sent: true, is_settled: false };
+        let sent = Closed { id: id.clone(), attribution: None, is_sent: true, is_settled: false, is_trimmed: false };
         Ok(self.is_sent(shop, id).await?.then_some(sent))
     }
 
@@ -236,17 +257,25 @@ impl Engine {
     async fn wait_out(&self, shop: &ShopId, closed: &[Closed]) -> Result<InFlight, WriteError> {
         let mut worst = InFlight::None;
         for cart in closed.iter().filter(|cart| cart.is_sent) {
-            let sends = match tokio::time::timeout(WAIT_MAX, self.landed(shop, &cart.id)).await {
-                Ok(sends) => Some(sends?),
-                Err(_) => None,
-            };
-            let is_answered = sends.is_some_and(|sends| sends.is_none());
-            if !is_answered {
-                warn!(shop = %shop, cart.id = %cart.id, "a send begun before the order may still arrive: nobody answered it");
-            }
-            worst = worst.worst(if is_answered { InFlight::Finished } else { InFlight::Possible });
+            worst = worst.worst(InFlight::Finished).worst(self.wait_out_cart(shop, &cart.id).await?);
         }
         Ok(worst)
+    }
+
+    /// Waits until no send of this cart is in flight any more, or its lease is over.
+    pub(super) async fn wait_out_cart(&self, shop: &ShopId, cart: &CartId) -> Result<InFlight, WriteError> {
+        if !self.is_sent(shop, cart).await? {
+            return Ok(InFlight::None);
+        }
+        let sends = match tokio::time::timeout(WAIT_MAX, self.landed(shop, cart)).await {
+            Ok(sends) => Some(sends?),
+            Err(_) => None,
+        };
+        if sends.is_some_and(|sends| sends.is_none()) {
+            return Ok(InFlight::Finished);
+        }
+        warn!(shop = %shop, cart.id = %cart, "a send begun before this write may still arrive: nobody answered it");
+        Ok(InFlight::Possible)
     }
 
     /// What is left to know of the sends of a cart once none is in flight any more.

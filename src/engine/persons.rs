@@ -24,8 +24,13 @@ struct Known {
 
 impl Known {
     fn of(hashes: &[IdentifierHash], notes: Vec<Note>) -> Self {
-        let person = notes.iter().cloned().collect();
-        Self { person, identifiers: hashes.iter().copied().collect(), notes }
+        let mut known = Self { person: Person::nobody(), identifiers: hashes.iter().copied().collect(), notes };
+        known.person = known.so_far(hashes.first().copied());
+        known
+    }
+
+    fn so_far(&self, who: Option<IdentifierHash>) -> Person {
+        Person { who, ..self.notes.iter().cloned().collect() }
     }
 
     /// The identifiers linked to those known, as far as there is room for them; known from now on.
@@ -38,7 +43,7 @@ impl Known {
 
     fn learn(&mut self, notes: Vec<Note>) {
         self.notes.extend(notes);
-        self.person = self.notes.iter().cloned().collect();
+        self.person = self.so_far(self.person.who);
     }
 }
 
@@ -148,7 +153,7 @@ impl Engine {
     }
 
     /// The identifiers that name a person, and not a device.
-    fn by_name(&self, shop: &ShopId, shopper: &Shopper) -> Vec<IdentifierHash> {
+    pub(super) fn by_name(&self, shop: &ShopId, shopper: &Shopper) -> Vec<IdentifierHash> {
         let named = Identifier::of(shopper).into_iter().filter(|i| i.kind != IdentifierKind::Anonymous);
         named.map(|identifier| self.identity.hash(shop, &identifier)).collect()
     }

@@ -10,7 +10,10 @@ use tracing::error;
 
 use super::inbox::Engine;
 use super::policies::ShopPolicy;
-use crate::domain::{self, Cart, CartId, Census, Decision, IdentifierHash, Moment, Person, ShopId, State, Tally};
+use crate::domain::{
+    self, Cart, CartId, Census, Decision, Exposure, Fact, IdentifierHash, Known, Moment, Note, Person, ShopId, State,
+    Stock, Tally, Why,
+};
 use crate::store::{Asked, BATCH_MAX, Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
 
 /// When a cart that cannot be decided on is looked at again.
@@ -125,16 +128,10 @@ impl Scheduler {
         }
         let asked: Vec<_> = sleepers.iter().map(|s| Asked::look(s.shop, self.identifiers(s))).collect();
         let persons = engine.persons(&asked, now).await;
-        let mut deeds = Vec::with_capacity(sleepers.len());
-        for (sleeper, person) in sleepers.into_iter().zip(persons) {
-            match person {
-                Ok(person) => deeds.extend(decide(sleeper, &person, now)),
-                Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
-                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let carts: Vec<_> = sleepers.iter().map(|s| is_due(&s.stored.value).then_some(&s.stored.value)).collect();
+        let stocks = engine.stocks(&carts, now).await;
+        let known = persons.into_iter().zip(stocks).map(|(person, stock)| Ok((person?, stock?))).collect();
+        let deeds = self.decide_all(sleepers, known, now).await?;
         let committed = engine.store.commit_all(deeds.iter().map(|deed| deed.commit(now)).collect()).await;
         let mut decided = 0;
         let mut failure = None;
@@ -151,6 +148,63 @@ impl Scheduler {
             }
         }
         failure.map_or(Ok(decided), Err)
+    }
+
+    /// Decides about each. Who becomes part of an experiment by it is noted first, and decided about anew: from then on
+    /// every cart of theirs finds them in the same arm.
+    async fn decide_all<'a>(
+        &self,
+        sleepers: Vec<Sleeper<'a>>,
+        known: Vec<StoreResult<(Person, Stock)>>,
+        now: Moment,
+    ) -> StoreResult<Vec<Deed<'a>>> {
+        let mut deeds = Vec::with_capacity(sleepers.len());
+        let (mut exposed, mut asked) = (Vec::new(), Vec::new());
+        for (sleeper, known) in sleepers.into_iter().zip(known) {
+            let (person, stock) = match known {
+                Ok(known) => known,
+                Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
+                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let deed = self.decide_with_stock(&sleeper, &person, &stock, now).await?;
+            match deed.as_ref().and_then(|deed| exposure(&sleeper, deed, &person, now)) {
+                None => deeds.extend(deed),
+                Some(exposure) => {
+                    let until = now.plus(sleeper.policy.program.retention.converted);
+                    let (shop, hashes) = (sleeper.shop, self.identifiers(&sleeper));
+                    asked.push(Asked { shop, hashes, leave: Some((Note::Exposed(exposure), until)) });
+                    exposed.push((sleeper, stock));
+                }
+            }
+        }
+        let persons = self.engine.persons(&asked, now).await;
+        for ((sleeper, stock), person) in exposed.iter().zip(persons) {
+            deeds.extend(self.decide_with_stock(sleeper, &person?, stock, now).await?);
+        }
+        Ok(deeds)
+    }
+
+    /// Decides; a cart that is held for something that cannot be had is enrolled under it before that is stored, so that
+    /// no restock passes it by.
+    async fn decide_with_stock<'a>(
+        &self,
+        sleeper: &Sleeper<'a>,
+        person: &Person,
+        stock: &Stock,
+        now: Moment,
+    ) -> StoreResult<Option<Deed<'a>>> {
+        let deed = decide(sleeper, person, stock, now);
+        let waits =
+            |deed: &Deed<'_>| deed.decision.cart.as_ref().is_some_and(|cart| cart.held_by() == Some(Why::OutOfStock));
+        if !deed.as_ref().is_some_and(waits) {
+            return Ok(deed);
+        }
+        let until = now.plus(sleeper.policy.program.restock_window);
+        let stock = self.engine.await_stock(&sleeper.stored.value, until).await?;
+        Ok(decide(sleeper, person, &stock, now))
     }
 
     /// A cart that can be decided on; what cannot be is moved out of the way.
@@ -240,11 +294,29 @@ impl Deed<'_> {
     }
 }
 
-fn decide<'a>(sleeper: Sleeper<'a>, person: &Person, now: Moment) -> Option<Deed<'a>> {
+fn decide<'a>(sleeper: &Sleeper<'a>, person: &Person, stock: &Stock, now: Moment) -> Option<Deed<'a>> {
     let Sleeper { shop, id, stored, policy } = sleeper;
     let due_at = stored.value.next_wake();
-    let decision = domain::on_wake(stored.value, person, now, &policy.program)?;
+    let known = Known { person, stock, program: &policy.program };
+    let decision = domain::on_wake(stored.value.clone(), known, now)?;
     let tallies = domain::tallies(&decision.facts, now.day());
     let census = domain::census(&decision.facts);
     Some(Deed { shop, id, expected: stored.version, due_at, decision, tallies, census })
+}
+
+/// Whether a reminder of this cart is due, or may be once it is found idle.
+const fn is_due(cart: &Cart) -> bool {
+    matches!(cart.state, State::Abandoned { .. } | State::Active { .. })
+}
+
+/// The exposure that a decision makes of somebody who was not part of the experiment before.
+fn exposure(sleeper: &Sleeper<'_>, deed: &Deed<'_>, person: &Person, now: Moment) -> Option<Exposure> {
+    let experiment = sleeper.policy.program.experiment.as_ref()?;
+    if experiment.exposure_of(person).is_some() {
+        return None;
+    }
+    deed.decision.facts.iter().find_map(|fact| {
+        let Fact::Exposed { experiment, arm } = fact else { return None };
+        Some(Exposure { experiment: experiment.clone(), arm: arm.clone(), cart: sleeper.id.clone(), at: now })
+    })
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::sheet::Sheet;
 use super::tallied::{Count, Scope, Tallied, share};
-use crate::domain::{Arm, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
+use crate::domain::{ArmCount, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
 
 /// The arm that gets no reminders.
 const HOLDOUT: &str = "holdout";
@@ -108,7 +108,7 @@ impl From<Difference> for Interval {
 /// The sums of one arm; by currency the value and its squares.
 #[derive(Clone, Debug, Default)]
 struct Sum {
-    arm: Arm,
+    arm: ArmCount,
     values: BTreeMap<String, (i64, i64)>,
 }
 
@@ -171,7 +171,7 @@ impl Sum {
         }
     }
 
-    fn value(&self, currency: &str) -> (Arm, ArmValue) {
+    fn value(&self, currency: &str) -> (ArmCount, ArmValue) {
         let (sum, squares) = self.values.get(currency).copied().unwrap_or_default();
         (self.arm, ArmValue { sum: real(sum), squares: real(squares) })
     }

@@ -18,6 +18,7 @@ mod heard;
 mod note;
 mod order;
 mod packing;
+mod past;
 mod signal;
 #[cfg(test)]
 mod tests;

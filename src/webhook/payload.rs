@@ -16,7 +16,7 @@ use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use self::form::{
     Data, Envelope, Experiment, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm,
 };
-use crate::domain::{Cart, Content, Delivery, EventKind, Moment, WebUrl};
+use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, Stock, WebUrl};
 use crate::links::ReminderLinks;
 
 /// A body stays below this; Standard Webhooks asks for it.
@@ -30,12 +30,23 @@ pub enum PayloadError {
     TooLarge,
 }
 
+/// What a body says beside what the delivery and the cart hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// Nothing personal.
+    pub thin: bool,
+    /// What can be had by now, and for how much.
+    pub stock: &'a Stock,
+    /// Of a reminder; no other event has any.
+    pub links: &'a ReminderLinks,
+}
+
 /// The body of this delivery: `{"type", "timestamp", "data"}`, below [`BODY_BYTES_MAX`]. The same arguments always give
-/// the same bytes. `links` are those of a reminder; no other event has any.
+/// the same bytes.
 ///
 /// # Errors
 /// When what cannot be left out is too large; the bounds of the API do not let it.
-pub fn render(delivery: &Delivery, cart: &Cart, thin: bool, links: &ReminderLinks) -> Result<Vec<u8>, PayloadError> {
+pub fn render(delivery: &Delivery, cart: &Cart, beside: &Beside<'_>) -> Result<Vec<u8>, PayloadError> {
     if delivery.event.kind == EventKind::EndpointTest {
         let data = TestForm { shop: delivery.shop.as_str(), endpoint: delivery.endpoint.as_str() };
         return fitting(&envelope(delivery, data)).ok_or(PayloadError::TooLarge);
@@ -44,9 +55,9 @@ pub fn render(delivery: &Delivery, cart: &Cart, thin: bool, links: &ReminderLink
         return Ok(body);
     }
     let mut data = about(delivery, cart);
-    add_content(&mut data, delivery.event.kind, &cart.content, thin);
+    add_content(&mut data, delivery.event.kind, cart, beside);
     if delivery.is_reminder() {
-        add_links(&mut data, links, thin);
+        add_links(&mut data, beside.links, beside.thin);
     }
     if let Some(body) = fitting(&envelope(delivery, &data)) {
         return Ok(body);
@@ -101,19 +112,20 @@ fn about<'a>(delivery: &'a Delivery, cart: &'a Cart) -> Data<'a> {
         ..Data::default()
     };
     if let Some(step) = &event.step {
-        let number = data.abandonment.unwrap_or_default();
-        let earlier = cart.reminders.iter().filter(|mark| (mark.abandonment, mark.step) < (number, step.index));
+        let this = (data.abandonment.unwrap_or_default(), step.index);
+        let earlier = cart.reminders.iter().take_while(|mark| (mark.abandonment, mark.step) != this);
         data.step = Some(StepForm::of(step));
         data.channel = Some(step.channel.as_str());
         data.send_not_after = Some(Stamp(delivery.send_not_after));
-        data.experiment = Some(Experiment { holdout: false });
+        data.experiment = Some(Experiment { holdout: false, arm: cart.past.arm.as_ref().map(ArmName::as_str) });
         data.previous_reminders = Some(earlier.map(PreviousForm::of).collect());
     }
     data
 }
 
 /// What the cart holds now. A cart whose content is gone has none.
-fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, content: &'a Content, thin: bool) {
+fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, cart: &'a Cart, beside: &Beside<'a>) {
+    let (content, thin) = (&cart.content, beside.thin);
     if kind == EventKind::Expired {
         return;
     }
@@ -123,7 +135,11 @@ fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, content: &'a Content, t
     data.totals = Some(TotalsForm::of(&content.totals));
     if of_stall || of_order {
         let line = if thin { ItemForm::thin } else { ItemForm::full };
-        data.items = Some(content.items.iter().map(line).collect());
+        let now = |item: &Item| {
+            let price = beside.stock.of(&item.product_id).and_then(|level| level.price);
+            (price, beside.stock.has(cart, item))
+        };
+        data.items = Some(content.items.iter().map(|item| line(item, now(item))).collect());
     }
     if thin {
         return;

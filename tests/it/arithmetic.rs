@@ -112,7 +112,7 @@ proptest! {
                 prop_assert!(at.since(now) + milli >= least && at.since(now) <= most, "{:?} of {:?}", at, step);
                 prop_assert!(at <= delivery.send_not_after);
             }
-            other @ (Verdict::Suppressed(_) | Verdict::Dead(_) | Verdict::Delivered) => {
+            other @ (Verdict::Suppressed(_) | Verdict::Dead(_) | Verdict::Delivered | Verdict::Deferred { .. }) => {
                 prop_assert_eq!(other, Verdict::Suppressed(Why::Stale));
                 prop_assert!(now.plus(most) > delivery.send_not_after, "given up too early");
             }

@@ -12,8 +12,8 @@ mod naive;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cartwake::domain::{
-    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, FunnelCell, Moment, ReminderResult, ShopId,
-    State, StateName, StepName, What, census,
+    Applied, Cart, CartId, Decision, DeliveryId, Event, EventKind, Fact, FunnelCell, Known, Moment, ReminderResult,
+    ShopId, State, StateName, StepName, Stock, What, census,
 };
 use proptest::prelude::*;
 
@@ -99,12 +99,13 @@ impl<'a> Player<'a> {
 
     fn wake(&mut self, now: Moment) {
         let Some(cart) = self.cart.clone() else { return };
-        let (person, program) = (&self.life.person, &self.life.program);
-        let Some(decision) = cartwake::domain::on_wake(cart.clone(), person, now, program) else {
+        let stock = Stock::unknown();
+        let known = Known { person: &self.life.person, stock: &stock, program: &self.life.program };
+        let Some(decision) = cartwake::domain::on_wake(cart.clone(), known, now) else {
             assert!(cart.next_wake() > now, "a wake that has come is decided on");
             return;
         };
-        let again = cartwake::domain::on_wake(cart.clone(), person, now, program).expect("decided just now");
+        let again = cartwake::domain::on_wake(cart.clone(), known, now).expect("decided just now");
         assert_same(&decision, &again);
         if let Some(next) = &decision.cart {
             assert!(next.next_wake() > now, "a wake leads to a later one: {:?} at {now}", next.state);

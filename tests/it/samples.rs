@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cartwake::domain::{
-    Abandonment, Applied, Attribution, Cart, CartId, Channel, Consent, ConsentStatus, Content, Covers, Currency,
-    Delivery, EndpointName, Event, EventKey, EventKind, Heard, IdentifierHash, Item, Minor, Moment, NextStep, Order,
-    OrderBrief, OrderId, OrderKind, OrderStatus, Page, PaymentClass, PersonalText, ProductId, PurchaseMark, Reason,
-    ReasonCode, ReasonSource, Receipt, ReminderMark, ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State,
-    StepBrief, StepName, Totals, Trail, WebUrl,
+    Abandonment, Applied, ArmName, Attribution, BoughtLine, Cart, CartId, Channel, Consent, ConsentStatus, Content,
+    Covers, Currency, Delivery, EndpointName, Event, EventKey, EventKind, Heard, Held, IdentifierHash, Item, Minor,
+    Moment, NextStep, Order, OrderBrief, OrderId, OrderKind, OrderStatus, Page, Past, PaymentClass, PersonalText,
+    ProductId, PurchaseMark, Reason, ReasonCode, ReasonSource, Receipt, ReminderMark, ShopId, Shopper, Signal,
+    SignalKind, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, WebUrl, Why,
 };
 
 /// 2026-03-01T08:00:00Z: where the time of the samples begins.
@@ -126,6 +126,7 @@ pub fn cart_waking(id: &str, wake_at: Moment) -> Cart {
         heard: Heard::default(),
         furthest_at: at(0),
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 
@@ -142,7 +143,20 @@ pub fn smallest_cart(id: &str) -> Cart {
         stages: StageSet::default(),
         content: Content::empty(eur()),
         expires_at: at(6 * 3600),
+        past: Past::default(),
         ..cart(id)
+    }
+}
+
+fn held_step() -> NextStep {
+    NextStep { index: 2, due_at: at(7200), held: Some(Held { since: at(3600), why: Why::QuietHours }) }
+}
+
+fn past() -> Past {
+    Past {
+        arm: ArmName::parse(&"a".repeat(32)).ok(),
+        bought: vec![BoughtLine { order: order_id("o-9"), item: item("p-9") }],
+        absorbed: vec![cart_id("c-9")],
     }
 }
 
@@ -192,7 +206,7 @@ pub fn largest_cart(id: &str) -> Cart {
     };
     let abandonment = abandonment(u32::MAX);
     Cart {
-        state: State::Abandoned { next_step: Some(NextStep { index: 2, due_at: at(7200) }) },
+        state: State::Abandoned { next_step: Some(held_step()) },
         stage: Stage::Payment,
         stages: StageSet(31),
         content,
@@ -209,6 +223,7 @@ pub fn largest_cart(id: &str) -> Cart {
         occurred_at: Moment::from_millis(START.millis() + 4),
         episode_started_at: Moment::from_millis(START.millis() + 5),
         expires_at: at(90 * 86_400),
+        past: past(),
         ..cart(id)
     }
 }
@@ -274,7 +289,7 @@ pub fn reasons() -> Vec<Reason> {
 /// Every state a cart can be in, with what it can carry.
 pub fn states() -> Vec<State> {
     use cartwake::domain::Why;
-    let next_step = Some(NextStep { index: 1, due_at: at(3600) });
+    let next_step = Some(NextStep { index: 1, due_at: at(3600), held: None });
     vec![
         State::Active { stalls_at: Some(at(600)) },
         State::Active { stalls_at: None },

@@ -55,16 +55,23 @@ impl Shop {
         Self::open_at(backend, Moment::from_millis(START)).await
     }
 
+    /// With these keys of its program.
+    pub async fn open_with_program(backend: Backend, program: &str, start: Moment) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let store = store_in(backend, &folder);
+        Self::open_on(&store, (program, ""), start, folder).await
+    }
+
     /// With a clock that begins at this moment.
     pub async fn open_at(backend: Backend, start: Moment) -> Self {
-        let folder = TempDir::new().expect("a temporary folder can be made");
-        Self::open_on(&store_in(backend, &folder), start, folder, "").await
+        Self::open_with_program(backend, PLAIN, start).await
     }
 
     /// With more configuration, behind that of the shop: endpoints of its, or sections.
     pub async fn open_with(backend: Backend, more: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self::open_on(&store_in(backend, &folder), Moment::from_millis(START), folder, more).await
+        let store = store_in(backend, &folder);
+        Self::open_on(&store, (PLAIN, more), Moment::from_millis(START), folder).await
     }
 
     /// With links that lead to it.
@@ -81,13 +88,13 @@ impl Shop {
     /// On the store behind this address.
     pub async fn open_behind(store: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
-        Self::open_on(store, Moment::from_millis(START), folder, "").await
+        Self::open_on(store, (PLAIN, ""), Moment::from_millis(START), folder).await
     }
 
-    async fn open_on(store: &str, start: Moment, folder: TempDir, more: &str) -> Self {
+    async fn open_on(store: &str, (program, more): (&str, &str), start: Moment, folder: TempDir) -> Self {
         let receiver = Receiver::start();
         let file = folder.path().join("cartwake.toml");
-        std::fs::write(&file, configuration(store, &receiver.url) + more).expect("the folder is ours");
+        std::fs::write(&file, configuration(store, &receiver.url, program) + more).expect("the folder is ours");
         let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems}"));
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");
@@ -211,7 +218,15 @@ events = [{events}]
     )
 }
 
-fn configuration(store: &str, receiver: &str) -> String {
+/// Nothing holds a reminder back, but for what forbids it: what each story is not about is out of its way.
+pub const PLAIN: &str = r#"
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
+"#;
+
+fn configuration(store: &str, receiver: &str, program: &str) -> String {
     let hash = |key: &str| cartwake::keys::hash(key).to_string();
     format!(
         r#"
@@ -235,7 +250,9 @@ secrets = ["{SECRET}"]
 timeout = "2s"
 allow_networks = ["127.0.0.0/8"]
 events = ["cart.abandoned", "cart.reminder", "cart.resumed", "cart.recovered", "cart.converted", "cart.reverted",
-          "cart.reason_recorded", "cart.dismissed", "cart.expired"]
+          "cart.reason_recorded", "cart.dismissed", "cart.expired", "cart.opted_out"]
+[shop.program]
+{program}
 "#,
         hash(SERVER_KEY),
         hash(ADMIN_KEY),
@@ -253,6 +270,7 @@ pub fn cart_of(email: &str) -> Value {
         ],
         "totals": {"subtotal_minor": 4498, "total_minor": 4988},
         "shopper": {"email": email, "locale": "de-DE"},
+        "consent": [{"channel": "email", "status": "granted", "basis": "opt_in"}],
         "checkout_url": "https://shop.example/checkout/1",
     })
 }

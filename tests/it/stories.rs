@@ -3,6 +3,7 @@
 //! Each ends in what was sent and what was not. The clock is set by hand.
 
 mod browser;
+mod consent;
 mod damage;
 mod deliveries;
 mod delivery;
@@ -10,6 +11,8 @@ mod lateness;
 mod links;
 mod lost_reply;
 mod neighbours;
+mod persons;
+mod programs;
 mod reasons;
 mod reminders;
 mod reports;
@@ -127,4 +130,38 @@ on_every_store! {
         a_batch_sent_again_changes_nothing,
         a_browsers_wrong_clock_is_set_right,
         a_batch_is_taken_from_the_pages_of_its_key_only;
+    programs:
+        a_reminder_that_comes_due_at_night_waits_for_the_shoppers_morning,
+        in_the_night_when_clocks_go_back_the_morning_comes_an_hour_later,
+        a_shopper_whose_zone_nobody_knows_is_where_their_country_is,
+        a_retry_into_the_night_waits_for_the_morning_and_is_not_stale,
+        two_carts_of_one_person_do_not_bring_two_reminders_a_day,
+        two_carts_due_at_the_same_moment_bring_one_reminder,
+        a_person_known_by_a_link_has_one_cap,
+        a_reminder_that_reached_nobody_holds_nobody_back,
+        a_step_is_for_the_carts_that_its_conditions_name,
+        a_reason_has_steps_of_its_own,
+        a_failed_payment_brings_a_message_at_once_also_in_the_evening,
+        a_payment_refused_as_fraud_brings_nothing,
+        who_was_held_back_for_too_long_is_not_reminded;
+    persons:
+        what_was_bought_leaves_the_other_cart_and_the_rest_is_reminded,
+        what_was_not_paid_in_the_end_comes_back,
+        two_orders_that_cover_a_cart_together_settle_it,
+        who_buys_under_another_address_is_known_by_both,
+        a_login_merges_two_carts_and_loses_nothing,
+        a_merge_that_cannot_be_leaves_both_carts_as_they_are,
+        a_reminder_of_a_merged_cart_is_not_sent,
+        what_is_sold_out_is_not_reminded_until_it_is_back,
+        what_does_not_come_back_in_time_is_never_reminded;
+    consent:
+        without_consent_nobody_is_reminded,
+        a_customer_who_was_shown_how_to_object_may_be_reminded,
+        american_text_messages_are_one_a_cart_in_two_days_and_by_daylight,
+        an_opt_out_stops_what_is_in_the_outbox_already,
+        an_opt_out_is_of_the_person_and_holds_for_later_carts,
+        an_opt_out_of_another_channel_leaves_mail_alone,
+        who_is_held_out_gets_nothing_on_any_device,
+        an_arm_is_reminded_after_a_delay_of_its_own,
+        carts_of_crawlers_staff_and_machines_are_in_no_rate;
 }

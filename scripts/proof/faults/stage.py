@@ -212,6 +212,10 @@ log_level = "info,actix_server=warn"
 id = "proof"
 keys = [{{ role = "server", hash = "{sha(lab.SERVER_KEY)}" }}]
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{self.delay_s}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{IDLE_S}s"

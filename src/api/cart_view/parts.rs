@@ -261,11 +261,23 @@ pub struct NextReminderView {
     #[serde(serialize_with = "moment")]
     #[schema(value_type = String, format = DateTime)]
     due_at: Moment,
+    /// What holds it back; `due_at` is then when it is looked at again.
+    #[schema(value_type = Option<String>, required = true)]
+    held_by: Option<&'static str>,
+    /// When it first came due.
+    #[serde(serialize_with = "moment_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    held_since: Option<Moment>,
 }
 
 impl NextReminderView {
-    pub const fn of(step: NextStep) -> Self {
-        Self { step: step.index, due_at: step.due_at }
+    pub fn of(step: NextStep) -> Self {
+        Self {
+            step: step.index,
+            due_at: step.due_at,
+            held_by: step.held.map(|held| held.why.as_str()),
+            held_since: step.held.map(|held| held.since),
+        }
     }
 }
 

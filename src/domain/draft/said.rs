@@ -9,6 +9,7 @@ use crate::domain::decide::Applied;
 use crate::domain::delivery::{Event, EventKind};
 use crate::domain::fact::Fact;
 use crate::domain::money::Minor;
+use crate::domain::person::Person;
 use crate::domain::program::AgentCancel;
 use crate::domain::reason::{Reason, ReasonCode, ReasonSource, Said};
 use crate::domain::time::Moment;
@@ -86,7 +87,7 @@ impl Draft<'_> {
     ///
     /// What was completed, or given up before, cannot be given up; anything else can, so that an agent is never refused
     /// for what only the shop knows.
-    pub fn cancel(&mut self, said: Option<&Said>, at: Moment) -> Applied {
+    pub fn cancel(&mut self, said: Option<&Said>, at: Moment, person: &Person) -> Applied {
         let is_over = match &self.cart.state {
             State::PaymentPending
             | State::Converted { .. }
@@ -113,7 +114,7 @@ impl Draft<'_> {
         let can_stall = matches!(self.cart.state, State::Active { .. }) && !self.cart.content.items.is_empty();
         match self.program.agent_cancel {
             AgentCancel::Dismiss if self.cart.state.is_open() => self.dismiss(at),
-            AgentCancel::Abandon if can_stall => self.abandon(at),
+            AgentCancel::Abandon if can_stall => self.abandon(at, person),
             AgentCancel::Dismiss | AgentCancel::Abandon => {}
         }
         Applied::Applied

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::cart::{Heard, Stage, StageSet, State};
+use crate::domain::cart::{Heard, Past, Stage, StageSet, State};
 use crate::domain::content::{Content, Item};
 use crate::domain::id::{CartId, ProductId, ShopId};
 use crate::domain::money::{Currency, Minor};
@@ -73,6 +73,7 @@ fn left(stage: Stage, signals: &[(i64, SignalKind)]) -> Cart {
         furthest_at: at(0),
         heard: Heard::default(),
         trail: crate::domain::trail::Trail::default(),
+        past: Past::default(),
     }
 }
 

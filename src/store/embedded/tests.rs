@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::domain::{
-    Content, Covers, Currency, EndpointName, Event, EventKind, Heard, PurchaseMark, Stage, StageSet, State, Tally,
-    TallyKey, Trail,
+    Content, Covers, Currency, EndpointName, Event, EventKind, Heard, Past, PurchaseMark, Stage, StageSet, State,
+    Tally, TallyKey, Trail,
 };
 use crate::store::Version;
 
@@ -66,6 +66,7 @@ fn cart(id: &str) -> Cart {
         heard: Heard::default(),
         furthest_at: at(0),
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 

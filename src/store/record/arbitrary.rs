@@ -82,7 +82,8 @@ fn order_brief() -> impl Strategy<Value = OrderBrief> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let step = (any::<u32>(), moment()).prop_map(|(index, due_at)| NextStep { index, due_at });
+    let held = (moment(), select(Why::ALL)).prop_map(|(since, why)| Held { since, why });
+    let step = (any::<u32>(), moment(), of(held)).prop_map(|(index, due_at, held)| NextStep { index, due_at, held });
     prop_oneof![
         of(moment()).prop_map(|stalls_at| State::Active { stalls_at }),
         of(step).prop_map(|next_step| State::Abandoned { next_step }),
@@ -260,6 +261,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             heard,
             furthest_at: at[7],
             trail,
+            past: Past { arm: None, bought: Vec::new(), absorbed: Vec::new() },
         }
     })
 }
@@ -361,6 +363,10 @@ fn mark() -> impl Strategy<Value = PurchaseMark> {
     })
 }
 
+fn delivery_id() -> impl Strategy<Value = DeliveryId> {
+    "dlv_[0-9a-f]{32}".prop_map(|text| DeliveryId::parse(&text).expect("an id"))
+}
+
 pub fn note() -> impl Strategy<Value = Note> {
     let channel = || select(Channel::ALL);
     let reminder = || {
@@ -380,11 +386,9 @@ pub fn note() -> impl Strategy<Value = Note> {
     prop_oneof![
         mark().prop_map(Note::Purchase),
         (of(channel()), moment()).prop_map(|(channel, at)| Note::OptedOut(OptOut { channel, at })),
-        (reminder(), channel(), moment()).prop_map(|(reminder, channel, at)| Note::Reminded(Reminded {
-            reminder,
-            channel,
-            at
-        })),
+        (reminder(), delivery_id(), channel(), moment()).prop_map(|(reminder, delivery, channel, at)| {
+            Note::Reminded(Reminded { reminder, delivery, channel, at })
+        }),
         exposed,
         (reminder(), moment()).prop_map(|(reminder, at)| Note::Granted { reminder, at }),
         any::<[u8; 16]>().prop_map(|bytes| Note::Linked(IdentifierHash(bytes))),

@@ -10,10 +10,12 @@ use super::code::{Coded, known};
 use super::content::ContentRecord;
 use super::delivery::{AbandonmentRecord, OrderBriefRecord, ReasonRecord};
 use super::heard::HeardRecord;
+use super::past::PastRecord;
 use super::signal::SignalRecord;
 use super::trail::TrailRecord;
 use crate::domain::{
-    Attribution, Cart, CartId, Moment, NextStep, ReminderMark, ShopId, Stage, StageSet, State, StateName, Why,
+    Attribution, Cart, CartId, Held, Moment, NextStep, Past, ReminderMark, ShopId, Stage, StageSet, State, StateName,
+    Why,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct CartRecord<'a> {
     furthest_at: Option<i64>,
     #[serde(default)]
     trail: TrailRecord,
+    #[serde(default, borrow)]
+    past: Option<PastRecord<'a>>,
 }
 
 /// A state's code and what it carries; each state reads only its own.
@@ -65,14 +69,21 @@ struct StateRecord<'a> {
     /// Merged: the other cart.
     #[serde(default, borrow)]
     into: Option<Cow<'a, str>>,
+    /// Abandoned: since when something holds the step back, and what.
+    #[serde(default)]
+    held: Option<(i64, u8)>,
 }
 
 impl<'a> StateRecord<'a> {
     fn of(state: &'a State) -> Self {
-        let mut record = Self { code: state.name().code(), at: None, step: None, detail: 0, into: None };
+        let mut record = Self { code: state.name().code(), at: None, step: None, detail: 0, into: None, held: None };
         match state {
             State::Active { stalls_at } => record.at = stalls_at.map(Moment::millis),
-            State::Abandoned { next_step } => record.step = next_step.map(|step| (step.index, step.due_at.millis())),
+            State::Abandoned { next_step } => {
+                record.step = next_step.map(|step| (step.index, step.due_at.millis()));
+                let held = next_step.and_then(|step| step.held);
+                record.held = held.map(|held| (held.since.millis(), held.why.code()));
+            }
             State::Converted { attribution } => record.detail = attribution.code(),
             State::Suppressed { why } => record.detail = why.code(),
             State::MergedInto(cart) => record.into = Some(Cow::Borrowed(cart.as_str())),
@@ -90,7 +101,9 @@ impl<'a> StateRecord<'a> {
         Some(match StateName::from_code(self.code)? {
             StateName::Active => State::Active { stalls_at: self.at.map(Moment::from_millis) },
             StateName::Abandoned => {
-                let step = |(index, due_at)| NextStep { index, due_at: Moment::from_millis(due_at) };
+                let held = |(since, why)| Some(Held { since: Moment::from_millis(since), why: Why::from_code(why)? });
+                let held = known(self.held, held)?;
+                let step = |(index, due_at)| NextStep { index, due_at: Moment::from_millis(due_at), held };
                 State::Abandoned { next_step: self.step.map(step) }
             }
             StateName::PaymentPending => State::PaymentPending,
@@ -130,6 +143,7 @@ impl<'a> CartRecord<'a> {
             heard: HeardRecord::of(&cart.heard),
             furthest_at: Some(cart.furthest_at.millis()),
             trail: TrailRecord::of(&cart.trail, cart.created_at),
+            past: (cart.past != Past::default()).then(|| PastRecord::of(&cart.past)),
         }
     }
 
@@ -160,6 +174,7 @@ impl<'a> CartRecord<'a> {
             heard: known(self.heard, HeardRecord::into_heard)?.unwrap_or_default(),
             furthest_at: Moment::from_millis(self.furthest_at.unwrap_or(self.created_at)),
             trail: self.trail.into_trail(Moment::from_millis(self.created_at)),
+            past: known(self.past, PastRecord::into_past)?.unwrap_or_default(),
         })
     }
 }

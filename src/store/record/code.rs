@@ -90,10 +90,10 @@ mod tests {
             PaymentClass: "funds issuer_declined card_data authentication method_unsupported processing shopper_cancelled fraud_suspected",
             ReasonCode: "price_too_high price_comparison shipping_cost unexpected_total coupon_rejected delivery_time delivery_unavailable order_tracking product_info_unclear product_presentation limited_selection out_of_stock support_unavailable trust_security returns_policy payment_method_missing payment_declined payment_error technical_error account_required checkout_too_long just_browsing think_later other unknown",
             ReasonSource: "none inferred_soft inferred_hard agent reported",
-            ReminderResult: "decided delivered dead suppressed",
+            ReminderResult: "decided delivered dead suppressed deferred",
             Stage: "browse cart contact shipping payment",
             StateName: "active abandoned payment_pending converted reverted dismissed opted_out suppressed merged expired erased",
-            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable",
+            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable quiet_hours frequency_cap holdout out_of_stock conditions_not_met bot staff",
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct ContentRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ItemRecord<'a> {
+pub struct ItemRecord<'a> {
     #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -155,7 +155,7 @@ impl<'a> ContentRecord<'a> {
 }
 
 impl<'a> ItemRecord<'a> {
-    fn of(item: &'a Item) -> Self {
+    pub fn of(item: &'a Item) -> Self {
         Self {
             id: text(item.id.as_ref()),
             product_id: Cow::Borrowed(item.product_id.as_str()),
@@ -170,7 +170,7 @@ impl<'a> ItemRecord<'a> {
         }
     }
 
-    fn into_item(self) -> Option<Item> {
+    pub fn into_item(self) -> Option<Item> {
         Some(Item {
             id: owned(self.id),
             product_id: ProductId::parse(&self.product_id).ok()?,

@@ -11,8 +11,8 @@ use super::content::minor;
 use super::order::MarksRecord;
 use super::{payload, read};
 use crate::domain::{
-    ArmName, CartId, Channel, ExperimentName, Exposure, IdentifierHash, Moment, Note, OptOut, ProductId, Reminded,
-    ReminderId, StockLevel,
+    ArmName, CartId, Channel, DeliveryId, ExperimentName, Exposure, IdentifierHash, Moment, Note, OptOut, ProductId,
+    Reminded, ReminderId, StockLevel,
 };
 
 type Text<'a> = Cow<'a, str>;
@@ -45,6 +45,8 @@ struct ReminderRecord<'a> {
 struct RemindedRecord<'a> {
     #[serde(borrow)]
     reminder: ReminderRecord<'a>,
+    #[serde(borrow)]
+    delivery: Text<'a>,
     channel: u8,
     at: i64,
 }
@@ -84,9 +86,13 @@ pub fn note_payload(note: &Note) -> Vec<u8> {
             let channel = channel.map(Coded::code);
             tagged(OPTED_OUT, &OptedOutRecord { channel, at: at.millis() })
         }
-        Note::Reminded(Reminded { reminder, channel, at }) => {
-            let record =
-                RemindedRecord { reminder: ReminderRecord::of(reminder), channel: channel.code(), at: at.millis() };
+        Note::Reminded(Reminded { reminder, delivery, channel, at }) => {
+            let record = RemindedRecord {
+                reminder: ReminderRecord::of(reminder),
+                delivery: Cow::Borrowed(delivery.as_str()),
+                channel: channel.code(),
+                at: at.millis(),
+            };
             tagged(REMINDED, &record)
         }
         Note::Exposed(Exposure { experiment, arm, cart, at }) => {
@@ -140,6 +146,7 @@ pub fn into_note(payload: &[u8]) -> Option<Note> {
             let record: RemindedRecord<'_> = read(rest)?;
             Note::Reminded(Reminded {
                 reminder: record.reminder.into_reminder()?,
+                delivery: DeliveryId::parse(&record.delivery)?,
                 channel: Channel::from_code(record.channel)?,
                 at: Moment::from_millis(record.at),
             })

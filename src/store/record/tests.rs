@@ -181,6 +181,7 @@ fn documented_cart() -> Cart {
         heard: Heard::default(),
         furthest_at: at,
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 

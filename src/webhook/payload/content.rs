@@ -81,16 +81,18 @@ pub(super) enum ItemForm<'a> {
 
 impl<'a> ItemForm<'a> {
     /// A line without its free text: an engraving is a variant too.
-    pub(super) fn thin(item: &'a Item) -> Self {
+    /// `now` is what it costs now, and whether it can be had.
+    pub(super) fn thin(item: &'a Item, (price, in_stock): (Option<Minor>, Option<bool>)) -> Self {
         Self::Thin(ThinItemForm {
             product_id: item.product_id.as_str(),
             quantity: item.quantity,
             unit_price_minor: item.unit_price.map(Minor::get),
-            in_stock: item.in_stock,
+            current_price_minor: price.map(Minor::get),
+            in_stock,
         })
     }
 
-    pub(super) fn full(item: &'a Item) -> Self {
+    pub(super) fn full(item: &'a Item, (price, in_stock): (Option<Minor>, Option<bool>)) -> Self {
         Self::Full(FullItemForm {
             id: item.id.as_deref(),
             product_id: item.product_id.as_str(),
@@ -99,9 +101,10 @@ impl<'a> ItemForm<'a> {
             variant: item.variant.as_deref(),
             quantity: item.quantity,
             unit_price_minor: item.unit_price.map(Minor::get),
+            current_price_minor: price.map(Minor::get),
             url: item.url.as_ref().map(WebUrl::as_str),
             image_url: item.image_url.as_ref().map(WebUrl::as_str),
-            in_stock: item.in_stock,
+            in_stock,
         })
     }
 }
@@ -121,6 +124,8 @@ pub(super) struct FullItemForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_price_minor: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    current_price_minor: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image_url: Option<&'a str>,
@@ -134,6 +139,8 @@ pub(super) struct ThinItemForm<'a> {
     quantity: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_price_minor: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_price_minor: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_stock: Option<bool>,
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
-use crate::domain::{Moment, OrderBrief, Reason, ReasonCode, ReminderMark, StepBrief};
+use crate::domain::{Moment, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief};
 
 /// A moment as RFC 3339 in UTC.
 pub(super) struct Stamp(pub(super) Moment);
@@ -90,7 +90,7 @@ pub(super) struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_not_after: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub experiment: Option<Experiment>,
+    pub experiment: Option<Experiment<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_reminders: Option<Vec<PreviousForm>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -102,8 +102,10 @@ pub(super) struct Data<'a> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Experiment {
+pub(super) struct Experiment<'a> {
     pub holdout: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arm: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -114,10 +116,14 @@ pub(super) struct StepForm<'a> {
 }
 
 impl<'a> StepForm<'a> {
-    /// Counted from 1 outside, so that it reads "1 of 3".
+    /// Counted from 1 outside, so that it reads "1 of 3"; 0 is the service message before them.
     pub(super) fn of(step: &'a StepBrief) -> Self {
-        Self { index: step.index.saturating_add(1), of: step.of, name: step.name.as_str() }
+        Self { index: outside(step.index), of: step.of, name: step.name.as_str() }
     }
+}
+
+const fn outside(index: u32) -> u32 {
+    if index == SERVICE_INDEX { 0 } else { index.saturating_add(1) }
 }
 
 #[derive(Serialize)]
@@ -129,7 +135,7 @@ pub(super) struct PreviousForm {
 
 impl PreviousForm {
     pub(super) fn of(mark: &ReminderMark) -> Self {
-        Self { abandonment: mark.abandonment, step: mark.step.saturating_add(1), decided_at: Stamp(mark.decided_at) }
+        Self { abandonment: mark.abandonment, step: outside(mark.step), decided_at: Stamp(mark.decided_at) }
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::form::response;
 use super::*;
 use crate::domain::{
-    Abandonment, CartId, Channel, Consent, ConsentStatus, Currency, EndpointBrief, EndpointName, Event, Heard, Item,
-    Minor, Moment, OrderBrief, OrderId, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark,
-    ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, Why, retry_ladder,
+    Abandonment, CartId, Channel, Consent, ConsentStatus, Content, Currency, EndpointBrief, EndpointName, Event, Heard,
+    Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText, ProductId, Reason, ReasonCode, ReasonSource,
+    ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, Why, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -81,6 +81,11 @@ fn content() -> Content {
     }
 }
 
+const fn beside(thin: bool, links: &ReminderLinks) -> Beside<'_> {
+    static STOCK: Stock = Stock::unknown();
+    Beside { thin, stock: &STOCK, links }
+}
+
 fn cart() -> Cart {
     let born = at("2026-11-22T05:55:00Z");
     let mark = |step, moment| ReminderMark { abandonment: 1, step, decided_at: at(moment) };
@@ -108,6 +113,7 @@ fn cart() -> Cart {
         heard: Heard::default(),
         furthest_at: born,
         trail: Trail::default(),
+        past: Past::default(),
     }
 }
 
@@ -156,7 +162,7 @@ fn delivery(kind: EventKind) -> Delivery {
 }
 
 fn body(kind: EventKind, cart: &Cart, thin: bool) -> String {
-    String::from_utf8(render(&delivery(kind), cart, thin, &links()).expect("it fits")).expect("JSON is UTF-8")
+    String::from_utf8(render(&delivery(kind), cart, &beside(thin, &links())).expect("it fits")).expect("JSON is UTF-8")
 }
 
 fn links() -> ReminderLinks {
@@ -270,7 +276,7 @@ fn a_reason_that_is_not_known_is_said_to_be_unknown() {
     let mut delivery = delivery(EventKind::Reminder);
     let reason = Reason::unknown(at("2026-11-22T06:30:00Z"));
     delivery.event.abandonment = Some(Abandonment { reason, ..abandonment() });
-    let body = render(&delivery, &cart(), false, &links()).expect("it fits");
+    let body = render(&delivery, &cart(), &beside(false, &links())).expect("it fits");
     let expected =
         serde_json::json!({"code": "unknown", "source": "none", "confidence": 0, "response": "plain_reminder"});
     assert_eq!(serde_json::from_slice::<Value>(&body).expect("JSON")["data"]["reason"], expected);
@@ -314,6 +320,6 @@ fn a_body_stays_below_its_bound_and_says_what_it_left_out() {
 fn what_cannot_be_left_out_and_does_not_fit_is_an_error() {
     let links = ReminderLinks { recovery_url: Some("x".repeat(BODY_BYTES_MAX)), ..links() };
     let (delivery, cart) = (delivery(EventKind::Reminder), cart());
-    assert_eq!(render(&delivery, &cart, false, &links), Err(PayloadError::TooLarge));
-    assert!(render(&delivery, &cart, true, &links).is_ok());
+    assert_eq!(render(&delivery, &cart, &beside(false, &links)), Err(PayloadError::TooLarge));
+    assert!(render(&delivery, &cart, &beside(true, &links)).is_ok());
 }

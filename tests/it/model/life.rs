@@ -55,7 +55,14 @@ impl fmt::Debug for Life {
                 What::Reason(said) => write!(f, "{} {}", said.source, said.code)?,
                 What::SurveyShown => f.write_str("survey shown")?,
                 What::Cancel(said) => write!(f, "cancel, {:?}", said.as_ref().map(|said| said.code))?,
-                What::Dismiss | What::Delete | What::Touch(_) | What::Click(_) => write!(f, "{}", input.what.kind())?,
+                What::Dismiss
+                | What::OptOut
+                | What::Restocked
+                | What::Absorb { .. }
+                | What::MergeInto(_)
+                | What::Delete
+                | What::Touch(_)
+                | What::Click(_) => write!(f, "{}", input.what.kind())?,
             }
         }
         write!(f, "\n  {} the end; the person has {:?}\n", self.ends_at, self.person.marks)
@@ -111,10 +118,10 @@ pub fn lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
     })
 }
 
-/// The defaults, with one endpoint that wants everything.
+/// The defaults without what holds reminders back, with one endpoint that wants everything.
 fn program() -> Program {
     let subscription = Subscription { endpoint: endpoint("mail"), events: EventSet::all() };
-    Program { subscriptions: vec![subscription], ..Program::default() }
+    Program { subscriptions: vec![subscription], ..Program::plain() }
 }
 
 fn gap(seconds: &'static [u64]) -> impl Strategy<Value = u64> {
@@ -162,6 +169,10 @@ fn dated(what: What, at: Moment) -> What {
         | What::SurveyShown
         | What::Cancel(_)
         | What::Dismiss
+        | What::OptOut
+        | What::Restocked
+        | What::Absorb { .. }
+        | What::MergeInto(_)
         | What::Delete
         | What::Touch(_)
         | What::Click(_) => what,

@@ -42,7 +42,7 @@ impl<'a> Known<'a> {
     /// Only a snapshot, or an order that stands, is the beginning of a cart.
     fn begin(program: &'a Program, what: &What, now: Moment) -> Option<Self> {
         let begins = match what {
-            What::Snapshot { .. } => true,
+            What::Snapshot { .. } | What::Absorb { .. } => true,
             What::Order(news) => matches!(news.status, OrderStatus::Paid | OrderStatus::Pending),
             What::Patch(_)
             | What::Signal(_)
@@ -50,6 +50,9 @@ impl<'a> Known<'a> {
             | What::SurveyShown
             | What::Cancel(_)
             | What::Dismiss
+            | What::OptOut
+            | What::Restocked
+            | What::MergeInto(_)
             | What::Delete
             | What::Touch(_)
             | What::Click(_) => false,
@@ -104,7 +107,14 @@ impl<'a> Known<'a> {
             }
             What::Signal(signal) if signal.kind.is_activity() => self.is_active(now),
             What::Click(_) => self.is_active(now),
-            What::Signal(_) | What::Reason(_) | What::SurveyShown | What::Touch(_) => {}
+            What::Signal(_)
+            | What::Reason(_)
+            | What::SurveyShown
+            | What::OptOut
+            | What::Restocked
+            | What::Absorb { .. }
+            | What::MergeInto(_)
+            | What::Touch(_) => {}
             What::Cancel(_) => self.hear_cancel(now),
             What::Dismiss => self.state = StateName::Dismissed,
         }

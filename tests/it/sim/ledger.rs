@@ -111,6 +111,7 @@ impl Ledger {
         let name = match done {
             Dispatched::Attempted(_) => "attempted",
             Dispatched::Suppressed(_) => "suppressed",
+            Dispatched::Held(_) => "held",
             Dispatched::Released => "released",
             Dispatched::Lost => "lost",
             Dispatched::Buried => "buried",

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::domain::{
-    Channel, EventKind, EventSet, IdleWindows, Moment, Program, Retention, Step, StepName, Subscription,
+    Channel, Conditions, EventKind, EventSet, IdleWindows, Moment, Program, Retention, Step, StepName, Subscription,
 };
 use cartwake::engine::{EndpointPolicy, Policies, ShopPolicy};
 use cartwake::webhook::{AddressPolicy, Secret, Sender};
@@ -91,6 +91,7 @@ fn program() -> Program {
         name: StepName::parse(name).expect("a literal slug"),
         delay: secs(delay),
         channel: Channel::Email,
+        conditions: Conditions::default(),
     };
     Program {
         idle: IdleWindows {
@@ -108,8 +109,9 @@ fn program() -> Program {
             anonymous: secs(900),
             contact: secs(1_800),
             converted: secs(7_200),
+            opt_out: secs(7_200),
             tombstone: secs(1_200),
         },
-        ..Program::default()
+        ..Program::plain()
     }
 }

@@ -1,8 +1,8 @@
 //! What is known under a shopper's identifiers: notes, and carts.
 
 use cartwake::domain::{
-    ArmName, CartId, Channel, ExperimentName, Exposure, Note, NoteKey, OptOut, ProductId, PurchaseMark, Reminded,
-    ReminderId, StockLevel,
+    ArmName, Channel, DeliveryId, EndpointName, EventKind, ExperimentName, Exposure, Note, NoteKey, OptOut, ProductId,
+    PurchaseMark, Reminded, ReminderId, StockLevel,
 };
 use cartwake::store::Store;
 
@@ -156,6 +156,12 @@ fn reminder(cart: &str) -> ReminderId {
     ReminderId { cart: cart_id(cart), abandonment: 1, step: 0 }
 }
 
+fn reminded(cart: &str, seconds: i64) -> Note {
+    let endpoint = EndpointName::parse("mail").expect("a slug");
+    let delivery = DeliveryId::derive(EventKind::Reminder, &shop(), &cart_id(cart), &seconds.to_string(), &endpoint);
+    Note::Reminded(Reminded { reminder: reminder(cart), delivery, channel: Channel::Email, at: at(seconds) })
+}
+
 fn exposed(arm: &str, cart: &str) -> Note {
     let experiment = ExperimentName::parse("holdout").expect("a slug");
     let arm = ArmName::parse(arm).expect("a slug");
@@ -172,7 +178,7 @@ pub async fn every_kind_of_note_reads_back_as_written(store: &dyn Store) {
         Note::Purchase(mark("o-1", at(50))),
         Note::OptedOut(OptOut { channel: Some(Channel::Sms), at: at(1) }),
         Note::OptedOut(OptOut { channel: None, at: at(2) }),
-        Note::Reminded(Reminded { reminder: reminder("c-1"), channel: Channel::Email, at: at(3) }),
+        reminded("c-1", 3),
         exposed("holdout", "c-1"),
         Note::Granted { reminder: reminder("c-1"), at: at(4) },
         Note::Linked(hash(9)),
@@ -218,24 +224,18 @@ pub async fn an_opt_out_is_taken_off_by_its_channel(store: &dyn Store) {
 }
 
 pub async fn of_too_many_notes_the_one_that_ends_first_makes_room(store: &dyn Store) {
-    let of = |n: u32| {
-        let reminder = ReminderId { step: n, ..reminder("c-1") };
-        Note::Reminded(Reminded { reminder, channel: Channel::Email, at: at(1) })
-    };
     let stays = Note::OptedOut(OptOut { channel: None, at: at(1) });
     note_at(store, &stays, 100_000, 1).await;
     for n in 0..120 {
-        note_at(store, &of(n), 1_000 + i64::from(n), 1).await;
+        note_at(store, &reminded("c-1", n), 1_000 + n, 1).await;
     }
     let known = store.notes(&shop(), &[hash(1)], at(2)).await.expect("reachable");
     assert_eq!(known.len(), 100);
-    assert!(known.contains(&stays) && known.contains(&of(119)) && !known.contains(&of(0)));
+    assert!(known.contains(&stays) && known.contains(&reminded("c-1", 119)) && !known.contains(&reminded("c-1", 0)));
 }
 
 pub async fn of_two_who_note_and_look_at_once_one_sees_the_other(store: &dyn Store) {
-    let of = |cart| Note::Reminded(Reminded { reminder: reminder(cart), channel: Channel::Email, at: at(1) });
-    let carts: [CartId; 2] = [cart_id("c-1"), cart_id("c-2")];
-    let (one, two) = (of(carts[0].as_str()), of(carts[1].as_str()));
+    let (one, two) = (reminded("c-1", 1), reminded("c-2", 1));
     let (shop, hashes) = (shop(), [hash(1)]);
     let (one, two) = tokio::join!(
         store.note(&shop, &hashes, &one, at(1000), at(1)),

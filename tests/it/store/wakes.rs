@@ -83,7 +83,7 @@ pub async fn the_next_wake_is_the_earliest_of_all(store: &dyn Store) {
 
 pub async fn a_wake_keeps_its_millisecond(store: &dyn Store) {
     let wake = Moment::from_millis(at(10).millis() + 7);
-    let step = NextStep { index: 0, due_at: wake };
+    let step = NextStep { index: 0, due_at: wake, held: None };
     Write::of(&in_state(&cart("c-1"), State::Abandoned { next_step: Some(step) })).done(store).await;
     assert_eq!(next_wake(store).await, Some(wake));
 }

@@ -120,7 +120,7 @@ impl Ledger {
         let stages = |cart: Option<&Cart>| cart.map_or(0, |cart| i64::from(cart.stages.0.count_ones()));
         let abandonments = |cart: Option<&Cart>| cart.map_or(0, |cart| i64::from(cart.abandonments));
         let expected = [
-            ("carts", i64::from(old.is_none())),
+            ("carts", i64::from(old.is_none() && new.state.name() != StateName::Suppressed)),
             ("abandonments", abandonments(Some(new)) - abandonments(old)),
             ("conversions", i64::from(is_converted(new) && !was_converted)),
             ("reversions", i64::from(was_converted && new.state == State::Reverted)),
@@ -208,6 +208,10 @@ impl Ledger {
             | What::SurveyShown
             | What::Cancel(_)
             | What::Order(_)
+            | What::OptOut
+            | What::Restocked
+            | What::Absorb { .. }
+            | What::MergeInto(_)
             | What::Touch(_)
             | What::Click(_) => return,
         };

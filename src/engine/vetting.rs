@@ -1,0 +1,114 @@
+//! The last look before a send: who the person is by now, and whether the delivery may still go out.
+//!
+//! A reminder leaves a note on its person before that look: of two carts of one person whose reminders are about to go
+//! out at the same time, on whatever machines, at least one sees the other and waits. What does not go out takes its note
+//! off again. Never here: the guards themselves; they are `domain/guard.rs`.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::dispatcher::{Conclusion, Dispatcher, Ready, Vetted};
+use super::policies::{EndpointPolicy, ShopPolicy};
+use crate::domain::{
+    self, Cart, Delivery, IdentifierHash, Known, Moment, Note, NoteKey, Person, Reminded, ReminderId, Stock, Verdict,
+    Vetting, Why,
+};
+use crate::store::{Asked, Begun, Lane, StoreResult};
+use crate::webhook::payload::{self, Beside, PayloadError};
+
+impl Dispatcher {
+    /// Who is behind each of these. Notes are read after the sends have begun: an order or an opt-out that is not seen
+    /// here will see the send.
+    pub(super) async fn persons(
+        &self,
+        begun: &[Begun],
+        shop: Option<&ShopPolicy>,
+        now: Moment,
+    ) -> Vec<StoreResult<Person>> {
+        let remembered = shop.and_then(|shop| shop.program.remembers_for());
+        let ask = |begun: &'_ Begun| -> (Vec<IdentifierHash>, Option<(Note, Moment)>) {
+            let (Some(reminded), Some(cart)) = (reminded(&begun.delivery, now), &begun.cart) else {
+                return (Vec::new(), None);
+            };
+            let hashes = self.engine.identity.hashes(&cart.shop, &cart.content.shopper);
+            (hashes, remembered.map(|span| (Note::Reminded(reminded), now.plus(span))))
+        };
+        let asked = begun.iter().map(|begun| {
+            let (hashes, leave) = ask(begun);
+            Asked { shop: &begun.claim.lane.shop, hashes, leave }
+        });
+        self.engine.persons(&asked.collect::<Vec<_>>(), now).await
+    }
+
+    /// What can be had of the lines of each of these, where that is asked.
+    pub(super) async fn stocks(&self, begun: &[Begun], now: Moment) -> Vec<StoreResult<Stock>> {
+        let carts = begun.iter().map(|begun| begun.cart.as_ref().filter(|_| begun.delivery.is_reminder()));
+        self.engine.stocks(&carts.collect::<Vec<_>>(), now).await
+    }
+
+    /// What becomes of a delivery that has begun.
+    pub(super) async fn vet(
+        &self,
+        begun: Begun,
+        (shop, endpoint): (Option<&ShopPolicy>, Option<&Arc<EndpointPolicy>>),
+        (person, stock): (&Person, &Stock),
+        now: Moment,
+    ) -> Vetted {
+        let Begun { claim, delivery, cart } = begun;
+        let (Some(shop), Some(endpoint)) = (shop, endpoint) else {
+            return self.ended((claim, delivery), Verdict::Suppressed(Why::EndpointRemoved));
+        };
+        // Of a cart that was bought in part, a reminder speaks of the rest.
+        let cart = cart.map(|cart| cart.unbought(person));
+        let known = Known { person, stock, program: &shop.program };
+        let links = cart.as_ref().map(|cart| self.engine.links_of(&delivery, cart)).unwrap_or_default();
+        let beside = Beside { thin: endpoint.thin, stock, links: &links };
+        let verdict = match domain::before_send(&delivery, cart.as_ref(), known, now) {
+            Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
+                // Still due, so that it goes out at once when the endpoint is started again.
+                self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+                return Vetted::Later(claim, delivery.due_at.min(now));
+            }
+            Vetting::Proceed => match rendered(&delivery, cart.as_ref(), &beside) {
+                Some(Ok(body)) => {
+                    let endpoint = Arc::clone(endpoint);
+                    return Vetted::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now }));
+                }
+                Some(Err(_)) => Verdict::Dead(Why::PayloadTooLarge),
+                None => Verdict::Suppressed(Why::Erased),
+            },
+            Vetting::Suppress(why) => Verdict::Suppressed(why),
+            Vetting::Defer { until, why } => Verdict::Deferred { until, why },
+        };
+        self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+        self.ended((claim, delivery), verdict)
+    }
+
+    fn ended(&self, (claim, delivery): (crate::store::Claim, Delivery), verdict: Verdict) -> Vetted {
+        let conclusion: Conclusion = self.conclusion(claim, delivery, verdict, Vec::new());
+        Vetted::Ended(Box::new(conclusion))
+    }
+
+    /// A reminder that was never tried has reached nobody, and holds nobody else back. One that was tried may have
+    /// arrived, and counts.
+    async fn take_note_off(&self, lane: &Lane, cart: Option<&Cart>, delivery: &Delivery) {
+        let Some(cart) = cart.filter(|_| delivery.is_reminder() && delivery.attempt_count == 0) else { return };
+        let hashes = self.engine.identity.hashes(&lane.shop, &cart.content.shopper);
+        let key = NoteKey::reminded(&delivery.id);
+        if let Err(error) = self.engine.store.unnote(&lane.shop, &hashes, &key).await {
+            let error = &error as &dyn std::error::Error;
+            warn!(error, delivery.id = %delivery.id, "a note could not be taken off; it ends by itself");
+        }
+    }
+}
+
+fn reminded(delivery: &Delivery, now: Moment) -> Option<Reminded> {
+    let channel = delivery.event.step.as_ref()?.channel;
+    Some(Reminded { reminder: ReminderId::of(delivery)?, delivery: delivery.id.clone(), channel, at: now })
+}
+
+/// The body to send; `None` when there is nothing left to tell about.
+fn rendered(delivery: &Delivery, cart: Option<&Cart>, beside: &Beside<'_>) -> Option<Result<Vec<u8>, PayloadError>> {
+    payload::notice(delivery).map(Ok).or_else(|| cart.map(|cart| payload::render(delivery, cart, beside)))
+}
