@@ -22,6 +22,7 @@ mod delivery_view;
 mod dismiss;
 mod endpoints;
 mod envelope;
+mod explain;
 mod faults;
 mod fields;
 mod json;
@@ -31,6 +32,7 @@ pub mod noise;
 mod observe;
 mod openapi;
 mod ops;
+mod opt_outs;
 mod orders;
 mod page;
 mod problem;
@@ -42,6 +44,7 @@ mod recover;
 mod recoveries;
 mod signals;
 mod stock;
+mod unsubscribe;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -99,6 +102,7 @@ pub fn configure_api(routes: &mut ServiceConfig) {
                 .route(get().to(carts::get))
                 .route(delete().to(carts::delete)),
         )
+        .service(at("/v1/carts/{cart_id}/explain", "GET").route(get().to(explain::get)))
         .service(at("/v1/carts/{cart_id}/signals", "POST").route(post().to(signals::post)))
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
@@ -106,6 +110,15 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/stock", "POST").route(post().to(stock::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
         .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
+        .service(
+            at("/v1/opt-outs", "POST, DELETE").route(post().to(opt_outs::post)).route(delete().to(opt_outs::delete)),
+        )
+        .service(
+            at("/u/{token}", "GET, HEAD, POST")
+                .route(get().to(unsubscribe::get))
+                .route(head().to(unsubscribe::get))
+                .route(post().to(unsubscribe::post)),
+        )
         .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))
         .service(at("/v1/check/{token}", "GET, HEAD").route(get().to(check::get)).route(head().to(check::get)))
         .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::get)).route(head().to(openapi::get)))

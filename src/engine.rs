@@ -10,6 +10,7 @@
 //! - `engine/vetting.rs`: the last look before a send; `engine/opt_outs.rs`: who wants no reminders.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
+//! - `engine/explain.rs`: why a shopper was or was not reminded.
 //! - `engine/links.rs`: what follows from a link of a reminder.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
@@ -18,6 +19,7 @@
 
 mod dispatcher;
 mod endpoints;
+mod explain;
 mod identity;
 mod inbox;
 mod lane;
@@ -36,6 +38,7 @@ mod unreadable;
 mod vetting;
 
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
+pub use explain::{Explanation, Outlook, StepOutlook};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};
 pub use links::{Followed, StillRight};

@@ -58,7 +58,11 @@ pub async fn read_optional(req: &HttpRequest, payload: Payload, bytes_max: usize
     Ok(Some(bytes))
 }
 
-async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
+/// Reads a body of whatever type, up to `bytes_max`.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_any(req: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Kind::BodyTooLarge, format!("A body may have at most {bytes_max} bytes."));
     let announced = req.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > bytes_max) {

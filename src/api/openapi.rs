@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 pub use self::names::{
     AttributionName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName, OrderStatusName,
     PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName, ReportingSourceName, SourceName,
-    StageName, StateNameSchema, WhyName,
+    StageName, StateNameSchema, StoryName, VerdictName, WakeName, WhyName,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
@@ -29,7 +29,9 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
-        super::stock::post, super::recoveries::post, super::recover::get, super::check::get, get,
+        super::stock::post, super::recoveries::post, super::recover::get, super::check::get,
+        super::unsubscribe::get, super::unsubscribe::post, super::opt_outs::post, super::opt_outs::delete,
+        super::explain::get, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,
