@@ -163,3 +163,16 @@ fn deliver(told: &mut Vec<Entry>, delivery: &Delivery) {
     );
     told.push(about(Entry::new(at, "delivery_ended", says).with("result", status).with("why", why.map(Why::as_str))));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_documented() {
+        let docs = include_str!("../../../docs/explain.md");
+        for what in WHATS {
+            assert!(docs.contains(&format!("`{what}`")), "{what}");
+        }
+    }
+}
