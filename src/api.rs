@@ -25,6 +25,7 @@ mod delivery_view;
 mod dismiss;
 mod endpoints;
 mod envelope;
+mod explain;
 mod faults;
 mod fields;
 mod json;
@@ -34,6 +35,7 @@ pub mod noise;
 mod observe;
 mod openapi;
 mod ops;
+mod opt_outs;
 mod orders;
 mod page;
 mod problem;
@@ -47,6 +49,7 @@ mod reports;
 mod signals;
 mod stock;
 mod system;
+mod unsubscribe;
 mod widget;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -105,6 +108,7 @@ pub fn configure_api(routes: &mut ServiceConfig) {
                 .route(get().to(carts::get))
                 .route(delete().to(carts::delete)),
         )
+        .service(at("/v1/carts/{cart_id}/explain", "GET").route(get().to(explain::get)))
         .service(at("/v1/carts/{cart_id}/signals", "POST").route(post().to(signals::post)))
         .service(at("/v1/carts/{cart_id}/reasons", "POST").route(post().to(reasons::post)))
         .service(at("/v1/carts/{cart_id}/dismiss", "POST").route(post().to(dismiss::post)))
@@ -116,6 +120,15 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))
         .service(at("/widget/survey.js", "GET, HEAD").route(get().to(widget::survey)).route(head().to(widget::survey)))
         .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
+        .service(
+            at("/v1/opt-outs", "POST, DELETE").route(post().to(opt_outs::post)).route(delete().to(opt_outs::delete)),
+        )
+        .service(
+            at("/u/{token}", "GET, HEAD, POST")
+                .route(get().to(unsubscribe::get))
+                .route(head().to(unsubscribe::get))
+                .route(post().to(unsubscribe::post)),
+        )
         .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))
         .service(at("/v1/check/{token}", "GET, HEAD").route(get().to(check::get)).route(head().to(check::get)))
         .service(at("/v1/browser", "POST").route(post().to(browser::post)))

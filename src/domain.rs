@@ -95,7 +95,9 @@ pub use quiet::{ClockTime, QuietHours};
 pub use reason::{Finding, Reason, ReasonCode, ReasonSource, Said};
 pub use resend::{AsItIs, deliveries_of, resend, tried_at};
 pub use rules::{Considered, Judgement, RuleName, RuleSettings, consider};
-pub use send::{Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, look_at, retry_ladder};
+pub use send::{
+    Outcome, OutcomeName, Verdict, Vetting, after_attempt, before_send, look_at, retry_ladder, why_state_forbids,
+};
 pub use shoppers::ShopperRules;
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use span::{SpanBucket, median_seconds};

@@ -11,6 +11,7 @@
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/calibration.rs`: which inferred reasons shoppers keep denying.
+//! - `engine/explain.rs`: why a shopper was or was not reminded.
 //! - `engine/links.rs`: what follows from a link of a reminder.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
@@ -20,6 +21,7 @@
 mod calibration;
 mod dispatcher;
 mod endpoints;
+mod explain;
 mod identity;
 mod inbox;
 mod lane;
@@ -39,6 +41,7 @@ mod vetting;
 
 pub use calibration::run_calibration;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
+pub use explain::{Explanation, Outlook, StepOutlook};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};
 pub use links::{Followed, StillRight};

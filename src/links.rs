@@ -9,6 +9,8 @@
 //! Never here: what a link does (`api/recover.rs`, `api/unsubscribe.rs`, `api/check.rs`), or a clock. Read next: `links/token.rs`.
 
 mod key;
+#[cfg(any(test, fuzzing))]
+pub mod noise;
 mod token;
 
 use std::time::Duration;

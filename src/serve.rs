@@ -128,6 +128,9 @@ fn greet(app: &App, config: &Config, first: Option<&FirstKeys>) -> Result<()> {
         app.api_url(),
         app.ops_url()
     )?;
+    if config.links.public_url.is_none() {
+        writeln!(out, "  links     to the checkout only: set [links] public_url for unsubscribing and last checks")?;
+    }
     let Some(first) = first else { return Ok(()) };
     for key in &first.made {
         writeln!(out, "  {:<8}  {}   (shown once; only its hash is kept)", key.role, key.text)?;

@@ -34,6 +34,7 @@ fn live(data: &[u8]) {
             due.outbox.iter().for_each(|delivery| sent(delivery, due.cart.as_ref()));
             cart = due.cart;
         }
+        noise::links(body);
         let Some(input) = noise::input(*call, body, now) else { continue };
         let Ok(decision) = decide((&shop, &id), cart.clone(), &input, &person, now, &program) else { continue };
         decision.outbox.iter().for_each(|delivery| sent(delivery, decision.cart.as_ref()));

@@ -8,6 +8,7 @@ use cartwake::domain::{
     CartId, Currency, DeliveryId, EndpointName, EventKey, Moment, OrderId, ProductId, ShopId, StepName,
 };
 use cartwake::keys::{KeyHash, Role};
+use cartwake::links::{self, LinkSecret};
 use cartwake::webhook::{self, Secret};
 use cartwake::{api, keys};
 use libfuzzer_sys::fuzz_target;
@@ -27,11 +28,16 @@ fn read(data: &[u8]) {
     config::noise::span_text(text);
     webhook::noise::endpoint(text);
     webhook::noise::signature(text, now);
+    links::noise::token(text, now);
     if let Ok(moment) = Moment::parse(text) {
         assert_eq!(Moment::parse(&moment.to_string()), Ok(moment));
         assert!(moment.day().starts_at() <= moment);
     }
     if let Ok(secret) = Secret::parse(text) {
+        assert_eq!(secret.reveal(), text);
+        assert!(!format!("{secret:?}").contains(text));
+    }
+    if let Ok(secret) = LinkSecret::parse(text) {
         assert_eq!(secret.reveal(), text);
         assert!(!format!("{secret:?}").contains(text));
     }

@@ -17,7 +17,9 @@ use super::orders::Told;
 use super::problem::Problem;
 use super::query::Query;
 use super::receipt::prefers_minimal;
+use super::recoveries::CameBack;
 use super::signals::Observed;
+use super::{opt_outs, unsubscribe};
 use crate::config::{KeyConfig, Role};
 use crate::domain::{Input, Moment, ShopId, Signal, What};
 use crate::keys;
@@ -45,6 +47,13 @@ pub fn input(call: u8, bytes: &[u8], now: Moment) -> Option<Input> {
             Some(envelope.input(now, what))
         }
     }
+}
+
+/// Reads these bytes as what comes back by a link, and as an opt-out.
+pub fn links(bytes: &[u8]) {
+    drop(read::<CameBack>(bytes, &()));
+    drop(read::<opt_outs::Wish>(bytes, &()));
+    let _wishes = unsubscribe::wishes(bytes);
 }
 
 fn read<T: FromBody>(bytes: &[u8], context: &T::Context) -> Option<T> {
@@ -127,6 +136,7 @@ mod tests {
             drop(input(call, bytes, Moment::from_millis(1_800_000_000_000)));
         }
         batch(bytes);
+        links(bytes);
         head(bytes);
     }
 

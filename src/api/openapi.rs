@@ -16,7 +16,7 @@ use utoipa::OpenApi;
 pub use self::names::{
     AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName,
     OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
-    ReportingSourceName, SourceName, StageName, StateNameSchema, WhyName,
+    ReportingSourceName, SourceName, StageName, StateNameSchema, StoryName, VerdictName, WakeName, WhyName,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
@@ -31,7 +31,8 @@ use super::problem::Problem;
         super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
         super::stock::post,
         super::acp::cancel, super::recoveries::post, super::recover::get, super::check::get,
-        super::browser::post, super::widget::get, super::widget::survey, get,
+        super::unsubscribe::get, super::unsubscribe::post, super::opt_outs::post, super::opt_outs::delete,
+        super::explain::get, super::browser::post, super::widget::get, super::widget::survey, get,
     ),
     components(schemas(
         super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,

@@ -138,7 +138,7 @@ pub fn of_order(id: &OrderId, receipt: &OrderReceipt) -> Result<HttpResponse, Pr
     json(StatusCode::OK, &answer)
 }
 
-const fn in_flight(in_flight: InFlight) -> &'static str {
+pub(super) const fn in_flight(in_flight: InFlight) -> &'static str {
     match in_flight {
         InFlight::None => "none",
         InFlight::Finished => "finished",

@@ -90,6 +90,8 @@ pub enum Told {
         agreed: bool,
     },
     Resumed,
+    /// Some lines were bought elsewhere and left.
+    Trimmed,
     /// A step came due. `step` is its index.
     Reminder {
         step: u32,
@@ -188,6 +190,7 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         Fact::ReminderDeferred { step, why } => {
             Told::Reminder { step: program.index_of(step)?, result: ReminderResult::Deferred, why: Some(*why) }
         }
+        Fact::CartTrimmed => Told::Trimmed,
         Fact::CartConverted { attribution, .. } => Told::Converted(*attribution),
         Fact::Touched { reminder } => Told::Touched(*reminder),
         Fact::Clicked { reminder } => Told::Clicked(*reminder),
@@ -204,7 +207,6 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         | Fact::OrderTook { .. }
         | Fact::Exposed { .. }
         | Fact::SetApart { .. }
-        | Fact::CartTrimmed
         | Fact::CartReverted
         | Fact::OrderPaid { .. }
         | Fact::ValueRecovered { .. }

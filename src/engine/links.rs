@@ -3,11 +3,13 @@
 //!
 //! Never here: what a token looks like (`links/token.rs`), or what a shopper is shown (`api/`).
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
-    self, Cart, CartId, Delivery, Input, Known, Moment, ReminderRef, ShopId, State, Status, Stock, Vetting, What, Why,
+    self, Cart, CartId, Channel, Delivery, Input, Known, Moment, ReminderRef, ShopId, State, Status, Stock, Vetting,
+    What, Why,
 };
 use crate::links::{Links, ReminderLinks, Target, Ticket};
 use crate::store::StoreResult;
@@ -121,7 +123,7 @@ impl Engine {
             Some(cart) => self.person_of(shop, cart, now).await?,
             None => domain::Person::nobody(),
         };
-        let stock = self.stocks(&[cart.as_ref()], now).await.pop().unwrap_or_else(|| Ok(Stock::unknown()))?;
+        let stock = self.stock_of(cart.as_ref(), now).await?;
         let cart = cart.map(|cart| cart.unbought(&person));
         let known = Known { person: &person, stock: &stock, program: &policy.program };
         Ok(match domain::before_send(&delivery, cart.as_ref(), known, now) {
@@ -129,6 +131,28 @@ impl Engine {
             Vetting::Defer { until, why } => StillRight::Stop { why, until: Some(until) },
             Vetting::Suppress(why) => StillRight::never(why),
         })
+    }
+}
+
+impl Engine {
+    /// What is known of the lines of a cart.
+    pub(super) async fn stock_of(&self, cart: Option<&Cart>, now: Moment) -> StoreResult<Stock> {
+        self.stocks(&[cart], now).await.pop().unwrap_or_else(|| Ok(Stock::unknown()))
+    }
+
+    /// The person behind a link wants no reminders on this channel, or on none: who the cart is of, and who the token says
+    /// when the cart is gone.
+    ///
+    /// # Errors
+    /// When the store cannot take it now: then it is to be repeated.
+    pub async fn opt_out_by_link(&self, ticket: &Ticket, channel: Option<Channel>) -> Result<(), WriteError> {
+        let Target::Unsubscribe { address, .. } = &ticket.target else { return Ok(()) };
+        let mut hashes: BTreeSet<_> = address.iter().copied().collect();
+        if let Some(cart) = self.cart_of(ticket).await? {
+            hashes.extend(self.identity.hashes(&cart.shop, &cart.content.shopper));
+        }
+        let hashes: Vec<_> = hashes.into_iter().collect();
+        self.opt_out_of(&ticket.shop, &hashes, channel).await.map(drop)
     }
 }
 

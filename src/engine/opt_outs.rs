@@ -51,7 +51,7 @@ impl Engine {
         self.opt_out_of(shop, &hashes, channel).await.map(Some)
     }
 
-    async fn opt_out_of(
+    pub(super) async fn opt_out_of(
         &self,
         shop: &ShopId,
         hashes: &[IdentifierHash],

@@ -7,6 +7,7 @@ mod consent;
 mod damage;
 mod deliveries;
 mod delivery;
+mod explain;
 mod lateness;
 mod links;
 mod lost_reply;
@@ -43,7 +44,15 @@ on_every_store! {
         a_mailer_is_told_to_stop_when_the_shopper_has_bought,
         a_mailer_is_told_to_stop_when_the_shopper_is_back_or_it_is_too_late,
         an_order_by_a_link_is_a_click_and_settles_the_cart_it_came_from,
-        without_a_public_address_the_link_is_the_checkout_itself;
+        without_a_public_address_the_link_is_the_checkout_itself,
+        looking_at_the_way_out_unsubscribes_nobody,
+        one_click_stops_the_reminders_at_once,
+        the_way_out_works_when_the_cart_is_gone,
+        a_preference_page_stops_and_allows_reminders;
+    explain:
+        the_story_of_a_reminder_is_told_in_order,
+        a_cart_that_was_not_reminded_says_why,
+        a_cart_that_is_not_abandoned_yet_says_what_would_come;
     reminders:
         a_stalled_cart_is_reminded_three_times_and_no_more,
         a_shopper_who_returns_is_not_reminded,

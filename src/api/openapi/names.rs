@@ -8,6 +8,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::api::explain::WHATS;
 use crate::api::recoveries::OUTCOMES;
 use crate::domain::{
     Applied, Attribution, Channel, ConsentStatus, Currency, OrderStatus, Page, PaymentClass, ReasonCode, ReasonSource,
@@ -112,6 +113,18 @@ closed_set!(
 closed_set!(
     /// What became of a recovery.
     RecoveryOutcomeName, "RecoveryOutcome", OUTCOMES
+);
+closed_set!(
+    /// What an entry of a story is.
+    StoryName, "StoryEntry", WHATS
+);
+closed_set!(
+    /// What would be decided.
+    VerdictName, "Verdict", ["send", "defer", "suppress", "nothing"]
+);
+closed_set!(
+    /// What a cart is next looked at for.
+    WakeName, "Wake", ["idle_window", "reminder", "retention"]
 );
 closed_set!(
     /// Whether a reminder was on its way when the order came.

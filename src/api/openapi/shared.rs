@@ -102,7 +102,7 @@ impl Modify for Shared {
                     add_parameters(operation, kind, path);
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 } else if path.contains("{token}") {
-                    add_link(operation, path);
+                    add_link(operation, kind, path);
                 } else if KEYLESS.contains(&path.as_str()) {
                     add_problems(operation, if kind == Kind::Read { OPEN } else { WRITE });
                 } else {
@@ -137,6 +137,8 @@ pub(super) enum Kind {
 const OPEN: &[u16] = &[405, 500];
 /// What a page may answer that is none: its own errors are pages too.
 const PAGE: &[u16] = &[405, 500, 503];
+/// What a page with a form may answer beside that.
+const FORM: &[u16] = &[408, 413];
 /// What a link for machines may answer.
 const LINK: &[u16] = &[404, 405, 500, 503];
 /// What any call may answer.
@@ -177,8 +179,11 @@ fn add_protocol_errors(operation: &mut Operation) {
 }
 
 /// A link is open to who holds it: the token is the key.
-fn add_link(operation: &mut Operation, path: &str) {
+fn add_link(operation: &mut Operation, kind: Kind, path: &str) {
     add_problems(operation, if path.starts_with("/v1/") { LINK } else { PAGE });
+    if kind == Kind::Write {
+        add_problems(operation, FORM);
+    }
     let parameters = operation.parameters.get_or_insert_default();
     parameters.retain(|parameter| !is_named(parameter, "token"));
     parameters.push(parameter("token", ParameterIn::Path, TOKEN_PATTERN, "From the link in a reminder."));

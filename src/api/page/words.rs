@@ -14,11 +14,8 @@ pub struct Words {
     pub ordered: Said,
     pub emptied: Said,
     pub dismissed: Said,
-    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub ask: Said,
-    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub stopped: Said,
-    #[allow(dead_code, reason = "until the way out of reminders has its page")]
     pub stopped_all: Said,
     pub to_shop: &'static str,
     pub which: &'static str,

@@ -78,6 +78,7 @@ fn write(story: &mut Vec<u64>, entry: &StoryEntry, before: i64) {
             let why = why.map_or(NO_WHY, |why| member(why.code()) + 1);
             (7, [Some(u64::from(step)), Some(member(result.code())), Some(why)])
         }
+        Told::Trimmed => (11, [None; 3]),
         Told::Converted(attribution) => (8, [Some(member(attribution.code())), None, None]),
         Told::Touched(reminder) => (9, [Some(u64::from(reminder.abandonment)), Some(u64::from(reminder.step)), None]),
         Told::Clicked(reminder) => (10, [Some(u64::from(reminder.abandonment)), Some(u64::from(reminder.step)), None]),
@@ -101,6 +102,7 @@ fn read(numbers: &mut impl Iterator<Item = u64>, before: i64) -> Option<StoryEnt
         8 => Told::Converted(member(numbers)?),
         9 => Told::Touched(reminder(numbers)?),
         10 => Told::Clicked(reminder(numbers)?),
+        11 => Told::Trimmed,
         _ => return None,
     };
     Some(StoryEntry { at: Moment::from_millis(at.saturating_mul(1_000)), what })

@@ -241,3 +241,78 @@ pub async fn without_a_public_address_the_link_is_the_checkout_itself(on: Backen
     assert!(data.get("check_url").is_none() && data.get("unsubscribe_url").is_none());
     assert_eq!(comes_back(&shop, reference).await.body["outcome"], "restored");
 }
+
+async fn one_click(url: &str, body: &str) -> Visit {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.build().expect("a client can be made");
+    let request = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(body.to_owned());
+    let response = request.send().await.expect("the service answers");
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Visit { status, headers, text: response.text().await.expect("text") }
+}
+
+pub async fn looking_at_the_way_out_unsubscribes_nobody(on: Backend) {
+    let (shop, data) = reminded(on).await;
+    let url = link(&data, "unsubscribe_url");
+    for _ in 0..3 {
+        let visit = opens(&url, Method::GET, &[("accept-language", "es")]).await;
+        assert_eq!(visit.status, 200);
+        assert!(
+            visit.text.contains("<html lang=\"es\">") && visit.text.contains("<form method=\"post\">"),
+            "{}",
+            visit.text
+        );
+        assert!(visit.header("content-security-policy").contains("form-action 'self'"));
+        assert!(!visit.text.contains("joe"), "{}", visit.text);
+    }
+    assert_eq!(one_click(&url, "").await.status, 400, "nothing is asked for");
+    assert_eq!(checks(&data).await, json!({"go": true}));
+    shop.advance(24 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 2);
+}
+
+pub async fn one_click_stops_the_reminders_at_once(on: Backend) {
+    let (shop, data) = reminded(on).await;
+    let url = link(&data, "unsubscribe_url");
+    let visit = one_click(&url, "List-Unsubscribe=One-Click").await;
+    assert_eq!(visit.status, 200, "{}", visit.text);
+    assert!(visit.headers.get("set-cookie").is_none() && visit.location().is_empty());
+    assert!(visit.text.contains("<html lang=\"de\">"), "{}", visit.text);
+    assert_eq!(checks(&data).await, json!({"go": false, "why": "opted_out"}));
+    assert_eq!(one_click(&url, "List-Unsubscribe=One-Click").await.status, 200, "again is no harm");
+    // The next cart of that person, on another device.
+    shop.puts("c-2", cart_of("JOE@example.com")).await;
+    shop.advance(200 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
+}
+
+pub async fn the_way_out_works_when_the_cart_is_gone(on: Backend) {
+    let (shop, data) = reminded(on).await;
+    shop.send(Method::DELETE, "/v1/carts/c-1", |r| r).await;
+    assert_eq!(one_click(&link(&data, "unsubscribe_url"), "stop=all").await.status, 200);
+    shop.puts("c-2", cart_of("joe@example.com")).await;
+    shop.advance(200 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
+    assert!(shop.tally("reminders_suppressed/opted_out").await > 0 || shop.state("c-2").await == "opted_out");
+}
+
+pub async fn a_preference_page_stops_and_allows_reminders(on: Backend) {
+    let shop = Shop::open(on).await;
+    let tells = |method: Method, body: Value| {
+        let shop = &shop;
+        async move { shop.send(method, "/v1/opt-outs", |r| r.json(&body)).await }
+    };
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    let answer = tells(Method::POST, json!({"email": "Joe@Example.com"})).await;
+    assert_eq!((answer.status, &answer.body["reminder_in_flight"]), (200, &json!("none")), "{answer:?}");
+    shop.advance(200 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0);
+    assert_eq!(tells(Method::DELETE, json!({"email": "joe@example.com"})).await.status, 204);
+    shop.puts("c-2", cart_of("joe@example.com")).await;
+    shop.advance(5 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
+    let nobody = tells(Method::POST, json!({"channel": "email"})).await;
+    assert_eq!((nobody.status, &nobody.body["errors"][0]["pointer"]), (422, &json!("/email")), "{nobody:?}");
+    let odd = tells(Method::POST, json!({"email": "joe@example.com", "channel": "fax"})).await;
+    assert_eq!((odd.status, &odd.body["errors"][0]["pointer"]), (422, &json!("/channel")), "{odd:?}");
+}

@@ -22,6 +22,7 @@ fn told() -> impl Strategy<Value = Told> {
             .prop_map(|(code, source)| Told::ReasonFound { code, source }),
         (select(ReasonCode::ALL), any::<bool>()).prop_map(|(code, agreed)| Told::ReasonJudged { code, agreed }),
         Just(Told::Resumed),
+        Just(Told::Trimmed),
         (any::<u32>(), select(ReminderResult::ALL), of(select(Why::ALL)))
             .prop_map(|(step, result, why)| Told::Reminder { step, result, why }),
         attribution().prop_map(Told::Converted),
