@@ -14,8 +14,8 @@ use super::recovery;
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
 use crate::domain::{
-    AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program,
-    Retention, RuleName, RuleSettings, ShopId, Subscription,
+    AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention,
+    RuleName, RuleSettings, ShopId, Subscription,
 };
 use crate::webhook::{AddressPolicy, Secret};
 

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn too_few_persons_or_buyers_give_no_difference() {
         let plenty = ArmCount { persons: 1_000, buyers: 50 };
-        for thin in [ArmCount { persons: 99, buyers: 50 }, ArmCount { persons: 1_000, buyers: 4 }, ArmCount::default()] {
+        for thin in [ArmCount { persons: 99, buyers: 50 }, ArmCount { persons: 1_000, buyers: 4 }, ArmCount::default()]
+        {
             assert_eq!(lift(thin, plenty), None);
             assert_eq!(lift(plenty, thin), None);
             assert_eq!(value_lift((thin, ArmValue::default()), (plenty, ArmValue::default())), None);
