@@ -18,6 +18,7 @@
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
 
+mod answers;
 mod calibration;
 mod dispatcher;
 mod endpoints;

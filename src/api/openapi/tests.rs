@@ -108,5 +108,5 @@ fn every_call_that_honours_a_preference_says_so() {
         }
     }
     honouring.sort();
-    assert_eq!(honouring, ["patch ", "post /dismiss", "post /reasons", "post /signals", "put "]);
+    assert_eq!(honouring, ["patch ", "post /dismiss", "post /merge", "post /reasons", "post /signals", "put "]);
 }

@@ -24,6 +24,9 @@ const FACTS: &[&str] = &[
     "unmapped",      // Unmapped
     "resumed",       // Resumed
     "checkout_errors", // ErrorMet
+    "reminders_deferred", // ReminderDeferred
+    "experiment_persons", // Exposed
+    "carts_set_apart", // SetApart
     "reminders",     // Reminder
     "reminders_suppressed", // Reminder, with a why
     "conversions",   // CartConverted
@@ -44,15 +47,20 @@ const IN_FLIGHT: &[&str] = &["None", "Finished", "Possible"];
 
 /// Nothing in this part of the product gives these.
 const WHYS_NOT_BUILT: &[Why] = &[
-    Why::OptedOut,        // opt-outs come later
-    Why::Merged,          // merges come later
-    Why::EndpointPaused,  // a pause puts off; what waits too long behind one ends as stale
-    Why::EndpointFailing, // no endpoint of the simulation fails for days
-    Why::Unreadable,      // what is stored in memory can always be read
-    Why::PayloadTooLarge, // the bounds of the API do not let a body grow that far
+    Why::Merged,           // no two carts are merged
+    Why::QuietHours,       // a seed's hours are minutes: nights are tested over HTTP
+    Why::FrequencyCap,     // what a cap holds is never held for too long
+    Why::OutOfStock,       // carts end before what is sold out comes too late
+    Why::ConditionsNotMet, // the steps are for every cart
+    Why::Bot,              // nobody has a crawler's address
+    Why::Staff,            // nor is of the staff
+    Why::EndpointPaused,   // a pause puts off; what waits too long behind one ends as stale
+    Why::EndpointFailing,  // no endpoint of the simulation fails for days
+    Why::Unreadable,       // what is stored in memory can always be read
+    Why::PayloadTooLarge,  // the bounds of the API do not let a body grow that far
 ];
-const STATES_NOT_BUILT: &[StateName] = &[StateName::OptedOut, StateName::Merged];
-const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::OptedOut, EventKind::EndpointTest];
+const STATES_NOT_BUILT: &[StateName] = &[StateName::Merged];
+const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::EndpointTest];
 
 /// Seen in fewer than three seeds of a hundred: asked of many seeds only, or every change to the product would have to look
 /// for luckier dice.

@@ -5,16 +5,20 @@
 //!
 //! - `ledger/purchases.rs`: no reminder starts for what an acknowledged order covers;
 //! - `ledger/records.rs`: nothing acknowledged is lost, nothing counts twice or not at all;
-//! - `ledger/outbox.rs`: leases, sends, ends.
+//! - `ledger/outbox.rs`: leases, sends, ends;
+//! - `ledger/persons.rs`: opt-outs, holdout, caps.
 
 mod outbox;
+mod persons;
 mod purchases;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use cartwake::domain::{Cart, CartId, DeliveryId, EndpointName, Moment, OrderId, OrderStatus, PurchaseMark, Status};
+use cartwake::domain::{
+    Cart, CartId, DeliveryId, EndpointName, Moment, OrderId, OrderStatus, PurchaseMark, ReminderId, Status,
+};
 use cartwake::engine::Dispatched;
 
 use outbox::Send;
@@ -47,6 +51,11 @@ pub struct Ledger {
     /// When each was last written.
     orders_written: BTreeMap<OrderId, u64>,
     covered: BTreeMap<(CartId, OrderId), Cover>,
+
+    /// Whose opt-out was answered, and when.
+    opted_out: BTreeMap<String, u64>,
+    /// To whom reminders started, and when.
+    reminded: BTreeMap<String, Vec<(ReminderId, Moment)>>,
 
     marks_seen: BTreeMap<CartId, BTreeSet<String>>,
     keys_used: BTreeMap<String, u64>,

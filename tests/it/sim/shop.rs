@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::domain::{
-    Channel, Conditions, EventKind, EventSet, IdleWindows, Moment, Program, Retention, Step, StepName, Subscription,
+    Cap, Channel, Conditions, EventKind, EventSet, Experiment, IdleWindows, Moment, Program, Retention, Step, StepName,
+    Subscription,
 };
 use cartwake::engine::{EndpointPolicy, Policies, ShopPolicy};
 use cartwake::webhook::{AddressPolicy, Secret, Sender};
@@ -19,6 +20,9 @@ use crate::samples::{endpoint, secs, shop};
 /// How many versions of the configuration there are; 0 is the whole one.
 pub const VERSIONS: usize = 7;
 pub const ENDPOINTS: [&str; 3] = ["mail", "crm", "audit"];
+
+/// A person is reminded once in this span.
+pub const CAP: Duration = secs(40);
 
 pub struct Shop {
     activated_at: Moment,
@@ -112,6 +116,8 @@ fn program() -> Program {
             opt_out: secs(7_200),
             tombstone: secs(1_200),
         },
+        caps: vec![Cap { count: 1, within: CAP }],
+        experiment: Some(Experiment::holdout(15)),
         ..Program::plain()
     }
 }

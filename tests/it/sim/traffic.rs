@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cartwake::domain::{
-    CartId, CartPatch, Channel, Consent, ConsentStatus, Content, Field, Input, Minor, Moment, OrderItem, OrderNews,
-    OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Said, Shopper, Signal, SignalKind, Stage,
-    Unmapped, What,
+    CartId, CartPatch, Channel, Consent, ConsentStatus, Content, Field, Identifier, IdentifierKind, Input, Minor,
+    Moment, OrderItem, OrderNews, OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Said, Shopper,
+    Signal, SignalKind, Stage, Unmapped, What,
 };
 use cartwake::engine::Once;
 use cartwake::store::Claim;
@@ -27,6 +27,7 @@ use crate::samples::{cart_id, content, eur, item, key, order_id, product, shop};
 pub enum Message {
     Cart { id: CartId, input: Input },
     Order(OrderNews),
+    OptOut(Identifier),
 }
 
 /// Something that is told at a moment, perhaps under a key.
@@ -58,7 +59,11 @@ impl Storefront {
         if !self.told.is_empty() && self.dice.chance(60) {
             return self.dice.pick(&self.told).clone();
         }
-        let message = if self.dice.chance(170) { self.order(now) } else { self.cart(now) };
+        let message = match self.dice.below(1_000) {
+            0..15 => self.opt_out(),
+            15..180 => self.order(now),
+            _ => self.cart(now),
+        };
         let keyed = self.dice.chance(900);
         let mut once = keyed.then(|| Once { key: key(&format!("k-{}", self.serial)), fingerprint: self.serial });
         if self.dice.chance(20) {
@@ -83,6 +88,11 @@ impl Storefront {
             _ => 0,
         };
         now.minus(Duration::from_millis(back))
+    }
+
+    fn opt_out(&mut self) -> Message {
+        let email = format!("s{}@example.com", self.dice.below(self.shoppers));
+        Message::OptOut(Identifier::new(IdentifierKind::Email, &email).expect("it has substance"))
     }
 
     fn some_cart(&mut self) -> CartId {
@@ -343,6 +353,10 @@ async fn serve(process: &Process, world: &World, told: &Told) -> bool {
                     });
                 });
             })
+        }
+        Message::OptOut(identifier) => {
+            let result = engine.opt_out(&shop, std::slice::from_ref(identifier), None).await;
+            result.map(|_| world.with(|inner| inner.ledger.opt_out_was_answered(identifier)))
         }
         Message::Order(news) => {
             let asked = world.with(|inner| world.store.with(|book| inner.ledger.order_comes(news, book)));

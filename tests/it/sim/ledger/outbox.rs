@@ -175,6 +175,9 @@ impl Ledger {
         let (begun, cart) = self.begun.get(&delivery.id).cloned().unwrap_or_default();
         self.a_purchase_that_can_be_seen_is_seen(delivery, begun, cart.as_ref());
         self.a_buyer_is_never_reminded(delivery, begun);
+        self.who_opted_out_is_not_reminded(delivery, begun, cart.as_ref());
+        self.who_is_held_out_is_not_reminded(delivery, cart.as_ref());
+        self.a_cap_holds(delivery, now, cart.as_ref());
         self.what_was_delivered_is_not_sent_again(delivery);
         self.sends_of_one_delivery_do_not_overlap(now, delivery);
         if claim.until <= now {

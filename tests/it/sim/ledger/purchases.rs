@@ -48,7 +48,7 @@ pub struct Cover {
     by_answer: bool,
 }
 
-fn names(shopper: &Shopper) -> BTreeSet<String> {
+pub(super) fn names(shopper: &Shopper) -> BTreeSet<String> {
     Identifier::of(shopper).iter().map(|one| format!("{}:{}", one.kind, one.text.reveal())).collect()
 }
 
