@@ -55,9 +55,11 @@ mod shoppers;
 mod signal;
 mod span;
 mod stock;
+mod tally;
 mod time;
 mod trail;
 mod trim;
+mod wake;
 mod zone;
 
 pub use attribution::Attribution;
@@ -68,13 +70,13 @@ pub use cart::{
 };
 pub use consent::ConsentPreset;
 pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
-pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable, on_wake};
+pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable};
 pub use delivery::{
     Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,
     Status, StepBrief, Why,
 };
 pub use experiment::{Arm, DEFAULT, Experiment, HOLDOUT};
-pub use fact::{Census, Ending, Fact, ReminderResult, Tally, TallyKey, census, tallies};
+pub use fact::{Ending, Fact, ReminderResult};
 pub use funnel::{FunnelCell, Standing};
 pub use guard::{GUARDS, Known, Look};
 pub use id::{
@@ -102,7 +104,9 @@ pub use shoppers::ShopperRules;
 pub use signal::{Page, PaymentClass, SIGNALS_MAX, Signal, SignalKind};
 pub use span::{SpanBucket, median_seconds};
 pub use stock::Stock;
+pub use tally::{Census, Tally, TallyKey, census, tallies};
 pub use time::{Day, DayError, Moment, TimeError};
 pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};
 pub use trim::BoughtLine;
+pub use wake::on_wake;
 pub use zone::Zone;

@@ -54,8 +54,10 @@ log_level = "off"
 [[shop]]
 id = "{SHOP}"
 
+# Who is held out follows from a key that is drawn with each store, and no two shows would count alike.
 [shop.program]
 steps = [{steps}]
+experiment = {{ holdout_percent = 0 }}
 
 [[shop.keys]]
 role = "server"

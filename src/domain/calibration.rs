@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fact::{AGREEMENT, TallyKey};
 use super::reason::ReasonCode;
+use super::tally::{AGREEMENT, TallyKey};
 
 /// When a reason is demoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub fn demoted(agreements: &Agreements, settings: CalibrationSettings) -> BTreeM
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fact::{Fact, tallies};
+    use crate::domain::fact::Fact;
+    use crate::domain::tally::tallies;
     use crate::domain::time::Day;
 
     fn judged(code: ReasonCode, agreed: u64, of: u64) -> Agreements {

@@ -1,7 +1,8 @@
-//! The decision: what an input, or a wake, makes of a cart.
+//! The decision: what an input makes of a cart.
 //!
 //! Pure and total: every input to every cart has an answer, and the same arguments give the same answer. What a
-//! transition entails is in `domain/draft.rs`; what makes it true in `engine/inbox.rs`.
+//! transition entails is in `domain/draft.rs`; what makes it true in `engine/inbox.rs`. What time alone
+//! makes of a cart is in `domain/wake.rs`.
 
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use super::content::Content;
 use super::delivery::Delivery;
 use super::draft::Draft;
 use super::fact::Fact;
-use super::guard::Known;
 use super::id::{CartId, ShopId};
 use super::input::{Input, What};
 use super::names::named;
@@ -25,6 +25,7 @@ use super::shoppers;
 use super::signal::{self, Signal, SignalKind};
 use super::time::Moment;
 use super::trail;
+use super::wake::catch_up;
 
 /// How far a storefront's clock may be ahead of ours.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
@@ -117,7 +118,7 @@ pub fn decide(
     Ok(decision)
 }
 
-fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool) -> Decision {
+pub(super) fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, created: bool) -> Decision {
     draft.set_moments();
     // A purchase under the same identifiers may be known before the cart is, or before the cart has its identifiers.
     if applied == Applied::Applied && draft.cart.state.is_open() {
@@ -330,83 +331,6 @@ fn apply_signal(draft: &mut Draft<'_>, signal: Signal, at: Moment) {
     if let Some(code) = error {
         draft.meet_error(code, at);
     }
-}
-
-/// Lets happen what was due before `at`, at the moments it was due: what we noticed late is still counted right.
-/// Reminders that came due unnoticed are not sent, for the shopper is here.
-pub(super) fn catch_up(draft: &mut Draft<'_>, at: Moment, person: &Person) {
-    loop {
-        if let State::Active { stalls_at: Some(stalls_at) } = draft.cart.state
-            && stalls_at < at
-        {
-            stall(draft, stalls_at, person);
-        } else if let State::Abandoned { next_step: Some(step) } = draft.cart.state
-            && step.due_at < at
-        {
-            draft.skip(step, person);
-        } else {
-            return;
-        }
-    }
-}
-
-/// The idle window ended: with a purchase made inside it the cart is bought, otherwise it is abandoned, whenever we look.
-fn stall(draft: &mut Draft<'_>, stalls_at: Moment, person: &Person) {
-    let in_time = person.purchase_settling(&draft.cart).is_some_and(|mark| mark.placed_at <= stalls_at);
-    if !(in_time && settle_by_purchase(draft, person)) {
-        draft.abandon(stalls_at, person);
-    }
-}
-
-/// What being looked at makes of the cart; `None` when nothing is due.
-#[must_use]
-pub fn on_wake(cart: Cart, known: Known<'_>, now: Moment) -> Option<Decision> {
-    if cart.next_wake() > now {
-        return None;
-    }
-    let Known { person, program, .. } = known;
-    let mut draft = Draft::of(cart, now, program);
-    if draft.cart.state.is_open() {
-        draft.trim_by(person);
-    }
-    loop {
-        let wake = draft.cart.next_wake();
-        if wake > now {
-            break;
-        }
-        match draft.cart.state {
-            State::Active { stalls_at: Some(stalls_at) } if stalls_at == wake => {
-                stall(&mut draft, stalls_at, person);
-                draft.set_moments();
-            }
-            State::Abandoned { next_step: Some(step) } if step.due_at == wake => {
-                if !settle_by_purchase(&mut draft, person) {
-                    draft.remind(step, known);
-                }
-                draft.set_moments();
-            }
-            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending => {
-                draft.bury(State::Expired, wake);
-            }
-            State::Converted { .. }
-            | State::Reverted
-            | State::Dismissed
-            | State::OptedOut
-            | State::Suppressed { .. }
-            | State::MergedInto(_)
-            | State::Expired
-            | State::Erased => return Some(purge(draft)),
-        }
-    }
-    Some(finish(draft, person, Applied::Applied, false))
-}
-
-/// The end of a record: nothing is left but the tallies.
-fn purge(mut draft: Draft<'_>) -> Decision {
-    draft.facts.push(Fact::StateChanged { from: Some(draft.cart.state.name()), to: None });
-    let mut decision = finish(draft, &Person::nobody(), Applied::Applied, false);
-    decision.cart = None;
-    decision
 }
 
 /// A reason that a caller may report: `unknown` is for us to say.

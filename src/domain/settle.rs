@@ -4,7 +4,7 @@
 
 use super::cart::{Stage, State};
 use super::content::Content;
-use super::decide::{Applied, Refusal, catch_up};
+use super::decide::{Applied, Refusal};
 use super::draft::Draft;
 use super::id::CartId;
 use super::merge;
@@ -14,6 +14,7 @@ use super::shoppers;
 use super::signal::{self, PaymentClass, Signal, SignalKind};
 use super::time::Moment;
 use super::trail::ReminderRef;
+use super::wake::catch_up;
 
 pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
     let by_this = draft.cart.order.as_ref().is_some_and(|o| o.id == news.id);

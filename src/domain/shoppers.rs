@@ -7,7 +7,7 @@ use super::content::{Content, PersonalText};
 use super::delivery::Why;
 
 /// Who is no shopper, from the shop's program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShopperRules {
     /// Mail addresses of crawlers, or their domains as `*@domain`; in lower case.
     pub bot_emails: Vec<String>,
@@ -15,6 +15,22 @@ pub struct ShopperRules {
     pub staff_domains: Vec<String>,
     /// Attributes that mark a cart as made by staff or by a machine: name and value, or any value.
     pub staff_attributes: Vec<(String, Option<String>)>,
+}
+
+impl Default for ShopperRules {
+    fn default() -> Self {
+        let source = |name: &str| ("source".to_owned(), Some(name.to_owned()));
+        Self {
+            bot_emails: vec!["*@storebotmail.joonix.net".to_owned()],
+            staff_domains: Vec::new(),
+            staff_attributes: vec![
+                ("draft".to_owned(), None),
+                source("admin"),
+                source("import"),
+                source("subscription"),
+            ],
+        }
+    }
 }
 
 /// Why this is no shopper's cart; nothing when it may be one.

@@ -2,8 +2,7 @@
 
 mod together;
 
-use proptest::prelude::*;
-use proptest::{collection::vec, sample::select};
+use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::domain::cart::{Heard, Past, Stage, StageSet, State};

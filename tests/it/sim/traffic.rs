@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cartwake::domain::{
     CartId, CartPatch, Channel, Consent, ConsentStatus, Content, Field, Identifier, IdentifierKind, Input, Minor,
-    Moment, OrderItem, OrderNews, OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Said, Shopper,
-    Signal, SignalKind, Stage, Unmapped, What,
+    Moment, OrderItem, OrderNews, OrderStatus, Page, PaymentClass, PersonalText, ReasonCode, ReasonSource, Said,
+    Shopper, Signal, SignalKind, Stage, Unmapped, What,
 };
 use cartwake::engine::Once;
 use cartwake::store::Claim;
