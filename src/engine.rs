@@ -16,6 +16,7 @@
 //!
 //! Never here: HTTP frameworks, JSON, the rules of the state machine.
 
+mod answers;
 mod dispatcher;
 mod endpoints;
 mod identity;

@@ -100,6 +100,8 @@ fn program(page: &mut Page, program: &Program) {
     page.or_off("quiet_hours", program.quiet.map(|hours| hours.to_string()));
     page.set("caps", program.caps.iter().map(cap).collect::<Vec<_>>());
     page.span("restock_window", program.restock_window);
+    let responses = program.responses.iter().map(|(reason, word)| format!("{reason}={word}"));
+    page.texts("responses", &responses.collect::<Vec<_>>());
     page.span("attribution_window", program.attribution_window);
     page.table("[shop.program.service]");
     let silent = Program::default().service.map(|service| Service { reasons: Vec::new(), ..service });

@@ -166,3 +166,13 @@ pub(super) fn shoppers(section: &mut Section<'_>) -> ShopperRules {
         }),
     }
 }
+
+/// Reads `shipping_cost=ask_us`.
+pub(super) fn response(text: &str) -> Result<(ReasonCode, String), &'static str> {
+    let allowed = "must be a reason and a word for it, such as \"shipping_cost=ask_us\", of a-z 0-9 _";
+    let (code, word) = text.split_once('=').ok_or(allowed)?;
+    let is_word = !word.is_empty()
+        && word.len() <= 32
+        && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    ReasonCode::parse(code).filter(|_| is_word).map(|code| (code, word.to_owned())).ok_or(allowed)
+}

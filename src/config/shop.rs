@@ -133,6 +133,7 @@ fn program(section: &mut Section<'_>) -> Program {
         experiment: section.inside("experiment", recovery::experiment),
         restock_window: section.span("restock_window", Duration::ZERO..=30 * DAY),
         shoppers: section.inside("shoppers", recovery::shoppers),
+        responses: section.texts("responses", LIST_MAX, recovery::response),
         attribution_window: section.span("attribution_window", SECOND..=90 * DAY),
         idle: section.inside("idle", idle),
         retention: section.inside("retention", retention),

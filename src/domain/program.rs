@@ -162,6 +162,8 @@ pub struct Program {
     /// How long the reminders of a cart wait for a line that is not to be had.
     pub restock_window: Duration,
     pub shoppers: ShopperRules,
+    /// Words for the receiver's templates, where the shop has its own for a reason.
+    pub responses: Vec<(ReasonCode, String)>,
     /// An order this long after an abandonment recovers it.
     pub attribution_window: Duration,
     pub retention: Retention,
@@ -279,6 +281,7 @@ impl Default for Program {
             experiment: Some(Experiment::holdout(10)),
             restock_window: Duration::from_secs(7 * DAY),
             shoppers: ShopperRules::default(),
+            responses: Vec::new(),
             attribution_window: Duration::from_secs(7 * DAY),
             retention: Retention {
                 empty: Duration::from_secs(6 * HOUR),

@@ -26,7 +26,8 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -
         if draft.cart.state.is_open() && draft.trim(&mark) {
             return Applied::Applied;
         }
-        if !mark.settles(&draft.cart) {
+        // It took what it covers of this cart before.
+        if draft.cart.past.bought.iter().any(|line| line.order == news.id) {
             return Applied::Closed;
         }
     }

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::Notify;
 use tracing::debug;
 
+use super::answers::{keep_answer, replay};
 use super::identity::Identity;
 use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
@@ -22,16 +22,10 @@ use crate::domain::{
 };
 use crate::links::{LinkSettings, Links};
 use crate::metrics::Metrics;
-use crate::store::{
-    Answer, Answered, Commit, Committed, InFlight, Keep, Lane, OrderReceipt, Store, StoreError, StoreResult, Stored,
-    Version,
-};
+use crate::store::{Answer, Commit, Committed, Keep, Lane, Store, StoreError, StoreResult, Stored, Version};
 
 /// How often a write is decided anew when others keep being faster.
 const CONFLICTS_MAX: usize = 5;
-/// How long a write can be repeated and still get its first answer.
-pub(super) const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
-
 /// What makes a write repeatable.
 #[derive(Clone, Debug)]
 pub struct Once {
@@ -367,38 +361,4 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
 
 fn split(record: Option<Stored<Cart>>) -> (Version, Option<Cart>) {
     record.map_or((Version::ABSENT, None), |stored| (stored.version, Some(stored.value)))
-}
-
-pub(super) fn keep_answer(once: &Once, answer: Answer, now: Moment) -> Keep {
-    let answered = Answered { fingerprint: once.fingerprint, answer };
-    Keep { key: once.key.clone(), answered, until: now.plus(ANSWERS_KEPT) }
-}
-
-fn replay(answered: Answered, once: &Once) -> Result<Written, WriteError> {
-    match answered.answer {
-        Answer::Cart(receipt) if answered.fingerprint == once.fingerprint => {
-            Ok(Written { receipt, cart: None, in_flight_until: None })
-        }
-        Answer::Cart(_) | Answer::Order(_) => Err(WriteError::KeyReused),
-    }
-}
-
-/// The same for an order's answer.
-pub(super) fn replay_order(answered: Answered, once: &Once) -> Result<OrderReceipt, WriteError> {
-    match answered.answer {
-        Answer::Order(receipt) if answered.fingerprint == once.fingerprint => Ok(receipt),
-        Answer::Cart(_) | Answer::Order(_) => Err(WriteError::KeyReused),
-    }
-}
-
-impl InFlight {
-    /// The graver of two.
-    #[must_use]
-    pub const fn worst(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Possible, _) | (_, Self::Possible) => Self::Possible,
-            (Self::Finished, _) | (_, Self::Finished) => Self::Finished,
-            (Self::None, Self::None) => Self::None,
-        }
-    }
 }

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::inbox::{Engine, Once, WriteError, keep_answer, replay_order};
+use super::answers::{keep_answer, replay_order};
+use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
     self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews,
     OrderStatus, Person, ShopId, State, What,

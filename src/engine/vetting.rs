@@ -63,7 +63,7 @@ impl Dispatcher {
         let cart = cart.map(|cart| cart.unbought(person));
         let known = Known { person, stock, program: &shop.program };
         let links = cart.as_ref().map(|cart| self.engine.links_of(&delivery, cart)).unwrap_or_default();
-        let beside = Beside { thin: endpoint.thin, stock, links: &links };
+        let beside = Beside { thin: endpoint.thin, stock, responses: &shop.program.responses, links: &links };
         let verdict = match domain::before_send(&delivery, cart.as_ref(), known, now) {
             Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
                 // Still due, so that it goes out at once when the endpoint is started again.

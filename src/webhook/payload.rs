@@ -16,7 +16,7 @@ use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use self::form::{
     Data, Envelope, Experiment, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm,
 };
-use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, Stock, WebUrl};
+use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, ReasonCode, Stock, WebUrl};
 use crate::links::ReminderLinks;
 
 /// A body stays below this; Standard Webhooks asks for it.
@@ -37,6 +37,8 @@ pub struct Beside<'a> {
     pub thin: bool,
     /// What can be had by now, and for how much.
     pub stock: &'a Stock,
+    /// The shop's own words for reasons.
+    pub responses: &'a [(ReasonCode, String)],
     /// Of a reminder; no other event has any.
     pub links: &'a ReminderLinks,
 }
@@ -54,7 +56,7 @@ pub fn render(delivery: &Delivery, cart: &Cart, beside: &Beside<'_>) -> Result<V
     if let Some(body) = notice(delivery) {
         return Ok(body);
     }
-    let mut data = about(delivery, cart);
+    let mut data = about(delivery, cart, beside);
     add_content(&mut data, delivery.event.kind, cart, beside);
     if delivery.is_reminder() {
         add_links(&mut data, beside.links, beside.thin);
@@ -95,7 +97,7 @@ fn fitting(value: &impl Serialize) -> Option<Vec<u8>> {
 }
 
 /// What the event is about, as it was when it happened.
-fn about<'a>(delivery: &'a Delivery, cart: &'a Cart) -> Data<'a> {
+fn about<'a>(delivery: &'a Delivery, cart: &'a Cart, beside: &Beside<'a>) -> Data<'a> {
     let event = &delivery.event;
     let of_stall = matches!(event.kind, EventKind::Abandoned | EventKind::Reminder);
     let episode = event.abandonment.as_ref();
@@ -107,7 +109,7 @@ fn about<'a>(delivery: &'a Delivery, cart: &'a Cart) -> Data<'a> {
         stage: episode.filter(|_| of_stall).map_or(cart.stage, |a| a.stage).as_str(),
         abandoned_at: episode.map(|a| Stamp(a.abandoned_at)),
         abandoned_value_minor: episode.map(|a| a.value.get()),
-        reason: reason.map(ReasonForm::of),
+        reason: reason.map(|reason| ReasonForm::of(reason, beside.responses)),
         order: event.order.as_ref().map(OrderForm::of),
         ..Data::default()
     };

@@ -2,9 +2,8 @@
 
 mod together;
 
-use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::{collection::vec, sample::select};
 
 use super::*;
 use crate::domain::cart::{Heard, Past, Stage, StageSet, State};

@@ -58,7 +58,7 @@ pub(super) struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abandoned_value_minor: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ReasonForm>,
+    pub reason: Option<ReasonForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,20 +140,22 @@ impl PreviousForm {
 }
 
 #[derive(Serialize)]
-pub(super) struct ReasonForm {
+pub(super) struct ReasonForm<'a> {
     code: &'static str,
     source: &'static str,
     confidence: u8,
-    response: &'static str,
+    response: &'a str,
 }
 
-impl ReasonForm {
-    pub(super) fn of(reason: Reason) -> Self {
+impl<'a> ReasonForm<'a> {
+    /// With the shop's own word, where it has one.
+    pub(super) fn of(reason: Reason, own: &'a [(ReasonCode, String)]) -> Self {
+        let own = own.iter().find(|(code, _)| *code == reason.code).map(|(_, word)| word.as_str());
         Self {
             code: reason.code.as_str(),
             source: reason.source.as_str(),
             confidence: reason.confidence,
-            response: response(reason.code),
+            response: own.unwrap_or_else(|| response(reason.code)),
         }
     }
 }

@@ -83,7 +83,7 @@ fn content() -> Content {
 
 const fn beside(thin: bool, links: &ReminderLinks) -> Beside<'_> {
     static STOCK: Stock = Stock::unknown();
-    Beside { thin, stock: &STOCK, links }
+    Beside { thin, stock: &STOCK, responses: &[], links }
 }
 
 fn cart() -> Cart {

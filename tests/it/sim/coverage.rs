@@ -34,12 +34,19 @@ const IN_FLIGHT: &[&str] = &["None", "Finished", "Possible"];
 
 /// Nothing in this part of the product gives these.
 const WHYS_NOT_BUILT: &[Why] = &[
-    Why::OptedOut,        // opt-outs come later
-    Why::Merged,          // merges come later
-    Why::EndpointPaused,  // a pause puts off; what waits too long behind one ends as stale
-    Why::EndpointFailing, // no endpoint of the simulation fails for days
-    Why::Unreadable,      // what is stored in memory can always be read
-    Why::PayloadTooLarge, // the bounds of the API do not let a body grow that far
+    Why::OptedOut,         // opt-outs come later
+    Why::QuietHours,       // a seed's hours are minutes: nights are tested over HTTP
+    Why::FrequencyCap,     // the shop of the simulation has no cap
+    Why::Holdout,          // nor an experiment
+    Why::OutOfStock,       // carts end before what is sold out comes too late
+    Why::ConditionsNotMet, // the steps are for every cart
+    Why::Bot,              // nobody has a crawler's address
+    Why::Staff,            // nor is of the staff
+    Why::Merged,           // merges come later
+    Why::EndpointPaused,   // a pause puts off; what waits too long behind one ends as stale
+    Why::EndpointFailing,  // no endpoint of the simulation fails for days
+    Why::Unreadable,       // what is stored in memory can always be read
+    Why::PayloadTooLarge,  // the bounds of the API do not let a body grow that far
 ];
 const STATES_NOT_BUILT: &[StateName] = &[StateName::OptedOut, StateName::Merged];
 const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::OptedOut, EventKind::EndpointTest];

@@ -170,6 +170,7 @@ steps = [
     { name = "vip", delay = "3h", channel = "email", tags = ["vip"] },
     { name = "text", delay = "4h", channel = "sms" },
 ]
+responses = ["shipping_cost=free_shipping_from_50"]
 overrides = [{ reasons = ["shipping_cost"], steps = [{ name = "free", delay = "30m", channel = "email" }] },
              { reasons = ["just_browsing"], steps = [] }]
 "#;
@@ -200,6 +201,7 @@ pub async fn a_reason_has_steps_of_its_own(on: Backend) {
     shop.advance(20 * HOUR).await;
     let first = &shop.receiver.of_kind("cart.reminder")[0].json()["data"];
     assert_eq!((&first["step"]["name"], &first["reason"]["code"]), (&json!("free"), &json!("shipping_cost")));
+    assert_eq!(first["reason"]["response"], "free_shipping_from_50");
     assert_eq!(sent(&shop).len(), 1);
     shop.puts("c-2", cart_of("ann@example.com")).await;
     shop.advance(31 * MINUTE).await;
