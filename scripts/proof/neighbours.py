@@ -111,7 +111,8 @@ allow_networks = ["127.0.0.0/8"]
         def put(worker, n):
             at = int((start + n / RATE) * 1000) / 1000
             time.sleep(max(0.0, at - time.time()))
-            assert clients[worker]("PUT", f"/v1/carts/c-{n}", lab.cart(n, at))[0] == 201
+            status, text, _ = clients[worker]("PUT", f"/v1/carts/c-{n}", lab.cart(n, at))
+            assert status == 201, f"{status}: {text[:200]}"
             due[f"c-{n}"] = at + IDLE_S + DELAY_S
 
         count = RATE * SECONDS
