@@ -13,7 +13,7 @@ The rules, as docs/ARCHITECTURE.md and the default configuration state them:
   its stage (cart 60 min, contact 30, shipping 30, payment 20) passes without activity; an event at the very end of
   the window is in time. Later activity resumes the cart, and the next silence is another abandonment;
 - each failed payment on an open cart is counted;
-- a paid order closes the cart: recovered when it follows the last abandonment by at most 7 days, else organic. An
+- a paid order closes the cart: returned when it follows the last abandonment by at most 7 days (nobody is reminded), else organic. An
   order that comes first makes a closed cart. Nothing re-opens a closed cart;
 - the reason of an abandonment comes from the signals since the cart was made or last resumed: a failed payment gives
   payment_error; else an error at most 60 s before the last activity gives technical_error; these are hard. Else a look
@@ -113,9 +113,9 @@ def walk(events, end):
         if kind == "order":
             story["ordered"], story["standing"] = at, "bought"
             recovered = left_last is not None and left_last <= at <= left_last + ATTRIBUTION
-            story["converted"] = "recovered" if recovered else "organic"
+            story["converted"] = "returned" if recovered else "organic"
             if story["abandonments"]:
-                story["ended"] = (story["abandonments"][-1][1], story["converted"])
+                story["ended"] = (story["abandonments"][-1][1], "recovered" if recovered else "organic")
             return story
         if left_at is not None:
             story["resumed"] += 1

@@ -62,7 +62,7 @@ mod trim;
 mod wake;
 mod zone;
 
-pub use attribution::Attribution;
+pub use attribution::{Attribution, Credit};
 pub use breaker::{Breaker, is_failure};
 pub use calibration::{Agreement, Agreements, CalibrationSettings, add as add_agreement, demoted};
 pub use cart::{
@@ -86,7 +86,7 @@ pub use input::{Input, Unmapped, What};
 pub use lift::{ArmCount, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
 pub use money::{Currency, Minor, MoneyError};
 pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
-pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus};
+pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus, Paid};
 pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use payment::{Classified, Provider, classify};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};

@@ -4,6 +4,7 @@
 //! in `docs/metrics.md`. Never here: personal data, ids of carts.
 
 mod expected;
+mod experiments;
 mod maker;
 mod reasons;
 mod status;
@@ -18,6 +19,7 @@ use prometheus::{
 
 pub use self::expected::ExpectedShop;
 use self::expected::Known;
+use self::experiments::ExperimentMetrics;
 use self::maker::Maker;
 use self::reasons::ReasonMetrics;
 use self::status::status_text;
@@ -45,7 +47,7 @@ pub struct Metrics {
     deferred: IntCounterVec,
     set_apart: IntCounterVec,
     trimmed: IntCounterVec,
-    experiment_persons: IntCounterVec,
+    experiments: ExperimentMetrics,
     conversions: IntCounterVec,
     recovered_value: IntCounterVec,
     reversions: IntCounterVec,
@@ -136,16 +138,12 @@ impl Metrics {
             deferred: make.counters("reminders_deferred_total", "Reminders put off.", &["shop", "why"]),
             set_apart: make.counters("carts_set_apart_total", "Carts that are no shopper's.", &["shop", "why"]),
             trimmed: make.counters("carts_trimmed_total", "Carts that were bought in part.", &["shop"]),
-            experiment_persons: make.counters(
-                "experiment_persons_total",
-                "Persons who became part of an experiment.",
-                &["shop", "experiment", "arm"],
-            ),
+            experiments: ExperimentMetrics::new(&make),
             conversions: make.counters("conversions_total", "Carts that were bought.", &["shop", "attribution"]),
             recovered_value: make.counters(
                 "recovered_value_minor_total",
                 "Value of paid orders that followed an abandonment, in minor units; reversals are counted apart.",
-                &["shop", "currency"],
+                &["shop", "currency", "attribution"],
             ),
             reversions: make.counters(
                 "reversions_total",
@@ -246,22 +244,26 @@ impl Metrics {
             Fact::ReminderDeferred { why, .. } => self.deferred.with_label_values(&[shop, why.as_str()]).inc(),
             Fact::CartTrimmed => self.trimmed.with_label_values(&[shop]).inc(),
             Fact::SetApart { why } => self.set_apart.with_label_values(&[shop, why.as_str()]).inc(),
-            Fact::Exposed { experiment, arm } => {
-                self.experiment_persons.with_label_values(&[shop, experiment.as_str(), arm.as_str()]).inc();
-            }
+            Fact::Exposed { experiment, arm } => self.experiments.entered(shop, experiment, arm),
             Fact::CartConverted { attribution, .. } => {
                 self.conversions.with_label_values(&[shop, attribution.as_str()]).inc();
             }
             Fact::CartReverted => self.reversions.with_label_values(&[shop]).inc(),
             Fact::OrderPaid { kind, .. } => self.orders.with_label_values(&[shop, kind.as_str()]).inc(),
-            Fact::ValueRecovered { currency, value } => {
-                self.recovered_value.with_label_values(&[shop, currency.code()]).inc_by(value.get());
+            Fact::OrderCredited { credit, currency, value } if credit.attribution.is_recovered() => {
+                let labels = [shop, currency.code(), credit.attribution.as_str()];
+                self.recovered_value.with_label_values(&labels).inc_by(value.get());
+            }
+            Fact::ExperimentConverted { experiment, arm, currency, value } => {
+                self.experiments.converted(shop, (experiment, arm), *currency, *value);
             }
             Fact::DeliveryEnded { endpoint, result, .. } => {
                 self.deliveries.with_label_values(&[shop, endpoint.as_str(), result.as_str()]).inc();
             }
             // A counter never falls: what a reverted order takes back shows in reversions, and net of it in the tallies.
             Fact::OrderReverted { .. }
+            | Fact::OrderCredited { .. }
+            | Fact::ExperimentReverted { .. }
             | Fact::StateChanged { .. }
             // The funnel is of the days that carts began on, so it moves back and forth: it is for reports.
             | Fact::StagePassed { .. }

@@ -39,7 +39,7 @@ def run(data, source, store):
         sums[name] = sums.get(name, 0) + count
     # Reminders and deliveries are of no raw file; everything else that the service counted must have been counted here.
     # What the reports are made of is held against the raw files in reports.py.
-    elsewhere = ("reminders", "abandoned_value", "reason_value", "order", "funnel", "stage_time")
+    elsewhere = ("reminders", "abandoned_value", "attributed", "reason_value", "order", "funnel", "stage_time")
     ours = {name: count for name, count in sums.items() if not name.startswith(elsewhere)}
     different = {name: (ours.get(name, 0), counted.get(name, 0)) for name in {*ours, *counted}
                  if ours.get(name, 0) != counted.get(name, 0)}

@@ -92,8 +92,8 @@ def counted(data, source, store):
               found == wanted and reasons["abandonments"] == sum(wanted.values()))
     tallies = everything["tallies"]
     bought = {row["attribution"]: row["carts"] for row in recovery["conversions"]}
-    lab.check(f"{title}recovered and organic: {bought}; {recovery['resumed']} resumed",
-              all(bought.get(how, 0) == tallies.get(f"conversions/{how}", 0) for how in ("recovered", "organic"))
+    lab.check(f"{title}returned and organic: {bought}; {recovery['resumed']} resumed",
+              all(bought.get(how, 0) == tallies.get(f"conversions/{how}", 0) for how in ("returned", "organic"))
               and recovery["resumed"] == expected["resumed"])
     sheets(service, title, query, funnel)
     service.stop()

@@ -76,7 +76,8 @@ impl Report {
         let all = self.count("carts");
         let abandonments = self.sum("abandonments/", "");
         let organic = self.count("conversions/organic");
-        let recovered = self.count("conversions/recovered");
+        let recovered: i64 =
+            ["returned", "assisted", "clicked"].iter().map(|how| self.count(&format!("conversions/{how}"))).sum();
         let rows = [
             ("seen", all),
             ("bought at once", organic),

@@ -171,7 +171,7 @@ fn first_sight<'a>(
         // The order came before its cart: what is left is a closed cart that a late snapshot cannot open.
         What::Order(news) if matches!(news.status, OrderStatus::Paid | OrderStatus::Pending) => {
             let mut draft = Draft::born(shop, id, Content::empty(news.currency), at, now, program);
-            apply_order(&mut draft, news, at);
+            apply_order(&mut draft, news, at, &Person::nobody());
             Some(draft)
         }
         What::Order(_)
@@ -204,7 +204,7 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
                 return Ok(Applied::Closed);
             }
             catch_up(draft, at, person);
-            return Ok(apply_order(draft, news, at));
+            return Ok(apply_order(draft, news, at, person));
         }
         What::MergeInto(other) if draft.cart.state == State::MergedInto(other.clone()) => {}
         What::Absorb { from, .. } if draft.cart.has_absorbed(from) => {}

@@ -5,7 +5,7 @@
 
 mod said;
 
-use super::attribution::Attribution;
+use super::attribution::Credit;
 use super::cart::{Abandonment, Cart, Heard, Past, Stage, StageSet, State, StateName};
 use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, Why};
@@ -200,18 +200,14 @@ impl<'a> Draft<'a> {
     }
 
     /// A paid order settles the cart.
-    pub fn convert(&mut self, order: OrderBrief, placed_at: Moment) {
-        let attribution =
-            Attribution::judge(self.cart.last_abandonment.as_ref(), placed_at, self.program.attribution_window);
+    pub fn convert(&mut self, order: OrderBrief, placed_at: Moment, person: &Person) {
+        let attribution = Credit::judge(&self.cart, person, placed_at, self.program).attribution;
         self.time_order(placed_at);
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
         self.cart.order = Some(order.clone());
         self.enter(State::Converted { attribution });
         self.facts.push(Fact::CartConverted { attribution, at: placed_at });
-        let kind = match attribution {
-            Attribution::Recovered => EventKind::Recovered,
-            Attribution::Organic => EventKind::Converted,
-        };
+        let kind = if attribution.is_recovered() { EventKind::Recovered } else { EventKind::Converted };
         let event = Event { order: Some(order), ..self.event(kind, placed_at) };
         self.announce(&event);
     }

@@ -2,7 +2,7 @@
 //!
 //! Read next: `domain/tally.rs`, what is counted of them.
 
-use super::attribution::Attribution;
+use super::attribution::{Attribution, Credit};
 use super::cart::{Stage, State, StateName};
 use super::delivery::{EventKind, Why};
 use super::funnel::FunnelCell;
@@ -50,8 +50,8 @@ impl Ending {
     #[must_use]
     pub const fn of(state: &State) -> Option<Self> {
         Some(match state {
-            State::Converted { attribution: Attribution::Recovered } => Self::Recovered,
-            State::Converted { attribution: Attribution::Organic } => Self::Organic,
+            State::Converted { attribution } if attribution.is_recovered() => Self::Recovered,
+            State::Converted { .. } => Self::Organic,
             State::Reverted => Self::Reverted,
             State::Dismissed => Self::Dismissed,
             State::OptedOut => Self::OptedOut,
@@ -186,12 +186,29 @@ pub enum Fact {
         currency: Currency,
         value: Minor,
     },
-    ValueRecovered {
+    /// A paid order was judged: what it owes to which reminder.
+    OrderCredited {
+        credit: Credit,
         currency: Currency,
         value: Minor,
     },
+    /// A paid order was refunded or cancelled; the rest is as it was counted.
     OrderReverted {
-        recovered: bool,
+        credit: Credit,
+        currency: Currency,
+        value: Minor,
+    },
+    /// The first paid order of a person since they came into an experiment.
+    ExperimentConverted {
+        experiment: ExperimentName,
+        arm: ArmName,
+        currency: Currency,
+        value: Minor,
+    },
+    /// It was refunded or cancelled.
+    ExperimentReverted {
+        experiment: ExperimentName,
+        arm: ArmName,
         currency: Currency,
         value: Minor,
     },
@@ -241,7 +258,9 @@ impl Fact {
             | Self::CartTrimmed
             | Self::CartReverted
             | Self::OrderPaid { .. }
-            | Self::ValueRecovered { .. }
+            | Self::OrderCredited { .. }
+            | Self::ExperimentConverted { .. }
+            | Self::ExperimentReverted { .. }
             | Self::OrderReverted { .. }
             | Self::DeliveryQueued { .. }
             | Self::AttemptMade { .. }

@@ -4,11 +4,12 @@
 //! `engine/orders.rs`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::attribution::Attribution;
+use super::attribution::Credit;
 use super::content::Shopper;
 use super::fact::Fact;
-use super::id::{CartId, OrderId, ProductId, ShopId};
+use super::id::{ArmName, CartId, ExperimentName, OrderId, ProductId, ShopId};
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::note::ReminderId;
@@ -75,6 +76,15 @@ impl OrderNews {
     }
 }
 
+/// What a paid order was counted as. Kept with it, so that a reversal takes back just that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    pub kind: OrderKind,
+    pub credit: Credit,
+    /// The arms of experiments that it was the first outcome of.
+    pub arms: Vec<(ExperimentName, ArmName)>,
+}
+
 /// An order as remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -87,7 +97,7 @@ pub struct Order {
     /// The carts it ever touched, so that later news of it finds them.
     pub carts: Vec<CartId>,
     /// Set when first paid.
-    pub paid_as: Option<(OrderKind, Attribution)>,
+    pub paid_as: Option<Paid>,
     pub expires_at: Moment,
     /// The reminder whose link brought the buyer back, once it was said.
     pub recovery: Option<ReminderId>,
@@ -107,14 +117,14 @@ impl Order {
     }
 
     /// The order after this news, and what became true. `touched` are the carts it closed, reopened or reverted; those it
-    /// converted say how that came about.
+    /// converted say how that came about. An experiment looks at its persons for `window` after they came into it.
     #[must_use]
     pub fn after(
         prior: Option<Self>,
         shop: &ShopId,
         news: &OrderNews,
-        touched: &[(CartId, Option<Attribution>)],
-        buyer: &Person,
+        touched: &[(CartId, Option<Credit>)],
+        (buyer, window): (&Person, Duration),
         expires_at: Moment,
     ) -> (Self, Vec<Fact>) {
         let mut order = prior.unwrap_or_else(|| Self {
@@ -146,17 +156,14 @@ impl Order {
                 let repeat =
                     news.shopper.existing_customer == Some(true) || buyer.bought_before(&news.id, news.placed_at);
                 let kind = if repeat { OrderKind::Repeat } else { OrderKind::First };
-                let recovered = touched.iter().any(|(_, a)| *a == Some(Attribution::Recovered));
-                let attribution = if recovered { Attribution::Recovered } else { Attribution::Organic };
-                order.paid_as = Some((kind, attribution));
-                facts.push(Fact::OrderPaid { kind, currency: order.currency, value: order.total });
-                if recovered {
-                    facts.push(Fact::ValueRecovered { currency: order.currency, value: order.total });
-                }
+                let credits = touched.iter().filter_map(|(_, credit)| credit.clone());
+                let credit = credits.fold(Credit::NONE, Credit::stronger);
+                let arms = buyer.arms_decided_by(&news.id, news.placed_at, window);
+                facts.extend(order.counted(kind, &credit, &arms));
+                order.paid_as = Some(Paid { kind, credit, arms });
             }
-            OrderStatus::Cancelled | OrderStatus::Refunded if was == OrderStatus::Paid && order.paid_as.is_some() => {
-                let recovered = matches!(order.paid_as, Some((_, Attribution::Recovered)));
-                facts.push(Fact::OrderReverted { recovered, currency: order.currency, value: order.total });
+            OrderStatus::Cancelled | OrderStatus::Refunded if was == OrderStatus::Paid => {
+                facts.extend(order.paid_as.iter().flat_map(|paid| order.taken_back(paid)));
             }
             OrderStatus::Pending
             | OrderStatus::Failed
@@ -165,5 +172,32 @@ impl Order {
             | OrderStatus::Refunded => {}
         }
         (order, facts)
+    }
+
+    fn counted(&self, kind: OrderKind, credit: &Credit, arms: &[(ExperimentName, ArmName)]) -> Vec<Fact> {
+        let (currency, value) = (self.currency, self.total);
+        let paid = [
+            Fact::OrderPaid { kind, currency, value },
+            Fact::OrderCredited { credit: credit.clone(), currency, value },
+        ];
+        let outcome = |(experiment, arm): &(ExperimentName, ArmName)| Fact::ExperimentConverted {
+            experiment: experiment.clone(),
+            arm: arm.clone(),
+            currency,
+            value,
+        };
+        paid.into_iter().chain(arms.iter().map(outcome)).collect()
+    }
+
+    fn taken_back(&self, paid: &Paid) -> Vec<Fact> {
+        let (currency, value) = (self.currency, self.total);
+        let outcome = |(experiment, arm): &(ExperimentName, ArmName)| Fact::ExperimentReverted {
+            experiment: experiment.clone(),
+            arm: arm.clone(),
+            currency,
+            value,
+        };
+        let reverted = Fact::OrderReverted { credit: paid.credit.clone(), currency, value };
+        std::iter::once(reverted).chain(paid.arms.iter().map(outcome)).collect()
     }
 }

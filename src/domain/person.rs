@@ -5,10 +5,11 @@
 //! opt-out. Read next: `domain/note.rs`, for what is remembered and how.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::cart::Cart;
 use super::content::{Channel, Item, PersonalText, Shopper};
-use super::id::{OrderId, ProductId};
+use super::id::{ArmName, ExperimentName, OrderId, ProductId};
 use super::names::named;
 use super::note::{Exposure, Note, OptOut, Reminded, ReminderId};
 use super::time::Moment;
@@ -194,6 +195,22 @@ impl Person {
     #[must_use]
     pub fn purchase_settling(&self, cart: &Cart) -> Option<&PurchaseMark> {
         self.marks.iter().filter(|mark| mark.settles(cart)).max_by_key(|mark| mark.paid)
+    }
+
+    /// The arms of which this order, placed at `at`, is the person's first outcome: inside the window after they came into
+    /// the experiment, and no other paid order was.
+    #[must_use]
+    pub fn arms_decided_by(&self, order: &OrderId, at: Moment, window: Duration) -> Vec<(ExperimentName, ArmName)> {
+        let is_first_since = |exposed_at: Moment| {
+            let earlier =
+                |mark: &&PurchaseMark| mark.placed_at >= exposed_at && (mark.placed_at, &mark.order) < (at, order);
+            !self.marks.iter().filter(|mark| mark.paid && mark.order != *order).any(|mark| earlier(&mark))
+        };
+        let decided = self
+            .exposures
+            .iter()
+            .filter(|exposure| exposure.at <= at && at <= exposure.at.plus(window) && is_first_since(exposure.at));
+        decided.map(|exposure| (exposure.experiment.clone(), exposure.arm.clone())).collect()
     }
 
     /// Whether a paid order other than this one came before `at`.

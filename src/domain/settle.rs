@@ -16,7 +16,7 @@ use super::time::Moment;
 use super::trail::ReminderRef;
 use super::wake::catch_up;
 
-pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -> Applied {
+pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment, person: &Person) -> Applied {
     let by_this = draft.cart.order.as_ref().is_some_and(|o| o.id == news.id);
     let is_named = by_this || news.cart.as_ref() == Some(&draft.cart.id);
     let clicked = news.recovery.as_ref().filter(|recovery| recovery.cart == draft.cart.id);
@@ -38,7 +38,7 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment) -
     let is_converted = matches!(draft.cart.state, State::Converted { .. });
     let is_reverted = matches!(draft.cart.state, State::Reverted);
     match news.status {
-        OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at),
+        OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at, person),
         OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
         OrderStatus::Failed if by_this && draft.cart.state == State::PaymentPending => {
             let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
@@ -64,7 +64,7 @@ pub(super) fn settle_by_purchase(draft: &mut Draft<'_>, person: &Person) -> bool
     let Some(mark) = person.purchase_settling(&draft.cart) else { return false };
     let (brief, placed_at) = (mark.brief(&draft.cart), mark.placed_at);
     if mark.paid {
-        draft.convert(brief, placed_at);
+        draft.convert(brief, placed_at, person);
         true
     } else if draft.cart.state == State::PaymentPending {
         false

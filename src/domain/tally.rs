@@ -4,9 +4,11 @@
 //! in each state now. Both are pure functions of the facts, so they cannot disagree with them. The names of the tallies
 //! are what reports read (`reports/`): a name once given is kept.
 
+use super::attribution::Credit;
 use super::cart::StateName;
 use super::fact::{Fact, ReminderResult};
 use super::funnel::FunnelCell;
+use super::money::Currency;
 use super::time::{Day, Moment};
 
 /// The first part of the names of the counts of agreement; `domain/calibration.rs` reads them.
@@ -98,18 +100,48 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::OrderPaid { kind, currency, value } => {
             vec![(format!("orders/{kind}"), 1), (format!("order_value_minor/{currency}/{kind}"), value.signed())]
         }
-        Fact::ValueRecovered { currency, value } => vec![(format!("recovered_value_minor/{currency}"), value.signed())],
-        Fact::OrderReverted { recovered, currency, value } => {
-            let mut counts =
-                vec![("orders_reverted".to_owned(), 1), (format!("reverted_value_minor/{currency}"), value.signed())];
-            if *recovered {
-                counts.push((format!("recovered_value_minor/{currency}"), -value.signed()));
-            }
+        Fact::OrderCredited { credit, currency, value } => credited(credit, *currency, 1, value.signed()),
+        Fact::OrderReverted { credit, currency, value } => {
+            let mut counts = credited(credit, *currency, -1, -value.signed());
+            counts.push(("orders_reverted".to_owned(), 1));
+            counts.push((format!("reverted_value_minor/{currency}"), value.signed()));
             counts
+        }
+        Fact::ExperimentConverted { experiment, arm, currency, value } => {
+            decided(&format!("experiment/{experiment}/{arm}"), *currency, 1, value.signed())
+        }
+        Fact::ExperimentReverted { experiment, arm, currency, value } => {
+            decided(&format!("experiment/{experiment}/{arm}"), *currency, -1, -value.signed())
         }
         Fact::AttemptMade { endpoint, outcome } => vec![(format!("attempts/{endpoint}/{outcome}"), 1)],
         Fact::DeliveryEnded { endpoint, result, .. } => vec![(format!("deliveries/{endpoint}/{result}"), 1)],
     }
+}
+
+/// What a paid order counts for, once or back.
+fn credited(credit: &Credit, currency: Currency, by: i64, value: i64) -> Vec<(String, i64)> {
+    let Credit { attribution, step } = credit;
+    let mut counts = vec![
+        (format!("attributed_orders/{attribution}"), by),
+        (format!("attributed_value_minor/{attribution}/{currency}"), value),
+    ];
+    if attribution.is_recovered() {
+        counts.push((format!("recovered_value_minor/{currency}"), value));
+    }
+    if let Some(step) = step {
+        counts.push((format!("recovered/{step}"), by));
+        counts.push((format!("recovered_step_value_minor/{step}/{currency}"), value));
+    }
+    counts
+}
+
+/// What an outcome counts for in its arm, once or back.
+fn decided(arm: &str, currency: Currency, by: i64, value: i64) -> Vec<(String, i64)> {
+    vec![
+        (format!("{arm}/converted"), by),
+        (format!("{arm}/value/{currency}"), value),
+        (format!("{arm}/value_squared/{currency}"), value.saturating_mul(value).saturating_mul(by)),
+    ]
 }
 
 /// How these facts move the number of carts in each state.
@@ -140,7 +172,7 @@ mod tests {
     use crate::domain::cart::Stage;
     use crate::domain::delivery::Why;
     use crate::domain::id::StepName;
-    use crate::domain::money::{Currency, Minor};
+    use crate::domain::money::Minor;
     use crate::domain::reason::{ReasonCode, ReasonSource};
 
     #[test]

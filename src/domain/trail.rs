@@ -209,7 +209,9 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         | Fact::SetApart { .. }
         | Fact::CartReverted
         | Fact::OrderPaid { .. }
-        | Fact::ValueRecovered { .. }
+        | Fact::OrderCredited { .. }
+        | Fact::ExperimentConverted { .. }
+        | Fact::ExperimentReverted { .. }
         | Fact::OrderReverted { .. }
         | Fact::DeliveryQueued { .. }
         | Fact::AttemptMade { .. }

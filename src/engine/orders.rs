@@ -18,8 +18,8 @@ use tracing::warn;
 use super::answers::{keep_answer, replay_order};
 use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
-    self, Applied, Attribution, Cart, CartId, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews,
-    OrderStatus, Person, ShopId, State, What,
+    self, Applied, Cart, CartId, Credit, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews, OrderStatus,
+    Person, ShopId, State, What,
 };
 use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Sends, Version};
 
@@ -32,7 +32,8 @@ const CONFLICTS_MAX: usize = 5;
 /// A cart that this order settled, or that something else had closed while a send to it was on its way.
 struct Closed {
     id: CartId,
-    attribution: Option<Attribution>,
+    /// As it is now, when it was bought.
+    bought: Option<Cart>,
     /// Whether a reminder of it was on its way, or still may be.
     is_sent: bool,
     is_settled: bool,
@@ -82,10 +83,13 @@ impl Engine {
             let in_flight = self.wait_out(shop, &closed).await?;
             closed.retain(|cart| cart.is_settled);
 
-            let touched: Vec<_> = closed.iter().map(|c| (c.id.clone(), c.attribution)).collect();
+            let program = &policy.program;
+            let credit = |cart: &Cart| Credit::judge(cart, &person, news.placed_at, program);
+            let touched: Vec<_> = closed.iter().map(|c| (c.id.clone(), c.bought.as_ref().map(credit))).collect();
             let now = self.clock.now();
-            let expires_at = now.plus(policy.program.retention.converted);
-            let (order, facts) = Order::after(prior, shop, &news, &touched, &person, expires_at);
+            let expires_at = now.plus(program.retention.converted);
+            let buyer = (&person, program.attribution_window);
+            let (order, facts) = Order::after(prior, shop, &news, &touched, buyer, expires_at);
             let carts = closed.into_iter().filter(|c| !c.is_trimmed).map(|c| c.id).collect();
             let receipt = receipt(&order, Applied::Applied, carts, in_flight);
             let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
@@ -237,16 +241,16 @@ impl Engine {
         let Some(cart) = written.cart.filter(|cart| changed || is_by(cart, news)) else {
             return self.still_sent(shop, id).await;
         };
-        let attribution = if let State::Converted { attribution } = cart.state { Some(attribution) } else { None };
         // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
         let is_sent = written.in_flight_until.is_some() || self.is_sent(shop, id).await?;
         let is_trimmed = news.mark().is_some() && !is_by(&cart, news);
-        Ok(Some(Closed { id: id.clone(), attribution, is_sent, is_settled: true, is_trimmed }))
+        let bought = matches!(cart.state, State::Converted { .. }).then_some(cart);
+        Ok(Some(Closed { id: id.clone(), bought, is_sent, is_settled: true, is_trimmed }))
     }
 
     /// A cart that this order had nothing to close in, while a send to it is on its way: that is waited out all the same.
     async fn still_sent(&self, shop: &ShopId, id: &CartId) -> Result<Option<Closed>, WriteError> {
-        let sent = Closed { id: id.clone(), attribution: None, is_sent: true, is_settled: false, is_trimmed: false };
+        let sent = Closed { id: id.clone(), bought: None, is_sent: true, is_settled: false, is_trimmed: false };
         Ok(self.is_sent(shop, id).await?.then_some(sent))
     }
 
@@ -296,5 +300,5 @@ fn is_by(cart: &Cart, news: &OrderNews) -> bool {
 }
 
 fn receipt(order: &Order, applied: Applied, carts: Vec<CartId>, in_flight: InFlight) -> OrderReceipt {
-    OrderReceipt { applied, carts, attribution: order.paid_as.map(|(_, attribution)| attribution), in_flight }
+    OrderReceipt { applied, carts, attribution: order.paid_as.as_ref().map(|paid| paid.credit.attribution), in_flight }
 }

@@ -10,6 +10,7 @@
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
 //! - `prometheus.rs`: the metrics, their labels, and the alert rules, before `promtool`;
+//! - `lift.rs`: the lift estimate against shops whose truth is known;
 //! - `tidy.rs`, `policy.rs`: the house rules, for the source and for what it depends on.
 //!
 //! `samples.rs` gives values, `servers.rs` and `groups.rs` private redis-servers. No test sleeps but to wait for a process.
@@ -21,6 +22,7 @@ mod attendance;
 mod doors;
 mod failover;
 mod groups;
+mod lift;
 mod memory;
 mod model;
 mod policy;

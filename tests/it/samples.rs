@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use cartwake::domain::{
     Abandonment, Applied, ArmName, Attribution, BoughtLine, Cart, CartId, Channel, Consent, ConsentStatus, Content,
-    Covers, Currency, Delivery, EndpointName, Event, EventKey, EventKind, Heard, Held, IdentifierHash, Item, Minor,
-    Moment, NextStep, Order, OrderBrief, OrderId, OrderKind, OrderStatus, Page, Past, PaymentClass, PersonalText,
-    ProductId, PurchaseMark, Reason, ReasonCode, ReasonSource, Receipt, ReminderMark, ShopId, Shopper, Signal,
-    SignalKind, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, WebUrl, Why,
+    Covers, Credit, Currency, Delivery, EndpointName, Event, EventKey, EventKind, ExperimentName, Heard, Held,
+    IdentifierHash, Item, Minor, Moment, NextStep, Order, OrderBrief, OrderId, OrderKind, OrderStatus, Page, Paid,
+    Past, PaymentClass, PersonalText, ProductId, PurchaseMark, Reason, ReasonCode, ReasonSource, Receipt, ReminderMark,
+    ShopId, Shopper, Signal, SignalKind, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, WebUrl, Why,
 };
 
 /// 2026-03-01T08:00:00Z: where the time of the samples begins.
@@ -296,7 +296,7 @@ pub fn states() -> Vec<State> {
         State::Abandoned { next_step },
         State::Abandoned { next_step: None },
         State::PaymentPending,
-        State::Converted { attribution: Attribution::Recovered },
+        State::Converted { attribution: Attribution::Clicked },
         State::Converted { attribution: Attribution::Organic },
         State::Reverted,
         State::Dismissed,
@@ -357,7 +357,14 @@ pub fn order(id: &str) -> Order {
         total: minor(4488),
         placed_at: at(100),
         carts: vec![cart_id("c-1"), cart_id("c-2")],
-        paid_as: Some((OrderKind::Repeat, Attribution::Recovered)),
+        paid_as: Some(Paid {
+            kind: OrderKind::Repeat,
+            credit: Credit { attribution: Attribution::Assisted, step: StepName::parse("second").ok() },
+            arms: vec![(
+                ExperimentName::parse("holdout").expect("a literal slug"),
+                ArmName::parse("default").expect("a literal slug"),
+            )],
+        }),
         expires_at: at(180 * 86_400),
         recovery: None,
     }

@@ -2,6 +2,7 @@
 //!
 //! Each ends in what was sent and what was not. The clock is set by hand.
 
+mod attribution;
 mod browser;
 mod consent;
 mod damage;
@@ -73,6 +74,12 @@ on_every_store! {
         a_refund_does_not_buy_another_cart,
         a_buyer_is_known_by_what_their_carts_share,
         a_pending_payment_outlives_an_emptied_cart;
+    attribution:
+        an_order_after_a_reminder_is_assisted_and_its_step_is_credited,
+        who_comes_back_alone_owes_nothing_to_a_reminder,
+        a_purchase_without_an_abandonment_is_organic,
+        a_reminder_on_one_device_assists_the_order_on_another,
+        an_unpaid_order_recovers_nothing_until_it_is_paid_and_a_refund_takes_it_back;
     delivery:
         a_failed_attempt_is_repeated_with_the_same_id,
         a_retry_after_the_purchase_is_not_made,

@@ -3,7 +3,7 @@
 const SPECIAL = {
   unknown: 'No reason known', just_browsing: 'Only looking around', think_later: 'Wants to think it over', trust_security: 'Trust and security',
   payment_error: 'Payment did not work', payment_declined: 'Payment declined', technical_error: 'Technical error', account_required: 'Account required',
-  browse: 'Browse', cart: 'Cart', contact: 'Contact', shipping: 'Shipping', payment: 'Payment', organic: 'On their own', recovered: 'After an abandonment',
+  browse: 'Browse', cart: 'Cart', contact: 'Contact', shipping: 'Shipping', payment: 'Payment', organic: 'On their own', returned: 'Came back alone', assisted: 'After a reminder', clicked: 'By a reminder\'s link',
 };
 
 /** `shipping_cost` as `Shipping cost`. */

@@ -2,6 +2,7 @@
 //!
 //! Read next: `record/tests.rs`.
 
+mod order;
 mod trail;
 
 use proptest::collection::{btree_map, btree_set, vec};
@@ -9,6 +10,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+pub use self::order::order;
 use self::trail::trail;
 use crate::domain::*;
 use crate::store::{Answer, Answered, InFlight, OrderReceipt};
@@ -266,9 +268,12 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     })
 }
 
+fn step_name() -> impl Strategy<Value = StepName> {
+    "[a-z0-9_-]{1,32}".prop_map(|text| StepName::parse(&text).expect("a slug"))
+}
+
 fn event() -> impl Strategy<Value = Event> {
-    let name = "[a-z0-9_-]{1,32}".prop_map(|text| StepName::parse(&text).expect("a slug"));
-    let step = (any::<u32>(), any::<u32>(), name, select(Channel::ALL))
+    let step = (any::<u32>(), any::<u32>(), step_name(), select(Channel::ALL))
         .prop_map(|(index, of, name, channel)| StepBrief { index, of, name, channel });
     let brief = ("[a-z0-9_-]{1,32}", select(Why::ALL))
         .prop_map(|(name, why)| EndpointBrief { name: EndpointName::parse(&name).expect("a slug"), why });
@@ -308,31 +313,6 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
             status,
             attempt_count,
             attempts,
-        },
-    )
-}
-
-pub fn order() -> impl Strategy<Value = Order> {
-    let paid_as = of((select(OrderKind::ALL), attribution()));
-    let money = (currency(), minor());
-    let recovery = of((cart_id(), any::<u32>(), any::<u32>()).prop_map(|(cart, abandonment, step)| ReminderId {
-        cart,
-        abandonment,
-        step,
-    }));
-    let later = (moment(), recovery);
-    (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, later).prop_map(
-        |(shop, id, status, (currency, total), placed_at, carts, paid_as, (expires_at, recovery))| Order {
-            shop,
-            id,
-            status,
-            currency,
-            total,
-            placed_at,
-            carts,
-            paid_as,
-            expires_at,
-            recovery,
         },
     )
 }

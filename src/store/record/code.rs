@@ -79,7 +79,7 @@ mod tests {
         }
         pins! {
             Applied: "applied stale closed",
-            Attribution: "organic recovered",
+            Attribution: "organic returned assisted clicked",
             Channel: "email sms push whatsapp",
             ConsentStatus: "granted denied withdrawn",
             EventKind: "cart.abandoned cart.reminder cart.resumed cart.recovered cart.converted cart.reverted cart.reason_recorded cart.dismissed cart.expired cart.opted_out endpoint.test endpoint.disabled",

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::code::{Coded, known};
 use super::content::minor;
 use crate::domain::{
-    Attribution, CartId, Covers, Currency, Moment, Order, OrderId, OrderKind, OrderStatus, ProductId, PurchaseMark,
-    ReminderId, ShopId,
+    ArmName, Attribution, CartId, Covers, Credit, Currency, ExperimentName, Moment, Order, OrderId, OrderKind,
+    OrderStatus, Paid, ProductId, PurchaseMark, ReminderId, ShopId, StepName,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -26,26 +26,49 @@ pub struct OrderRecord<'a> {
     /// Cart, abandonment, step.
     #[serde(default, borrow)]
     recovery: Option<(Cow<'a, str>, u32, u32)>,
+    /// Of `paid_as`: the step that is credited.
+    #[serde(default, borrow)]
+    step: Option<Cow<'a, str>>,
+    /// Of `paid_as`: experiments and arms.
+    #[serde(default, borrow)]
+    arms: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 impl<'a> OrderRecord<'a> {
     pub fn of(order: &'a Order) -> Self {
+        let paid = order.paid_as.as_ref();
+        let step = paid.and_then(|paid| paid.credit.step.as_ref());
+        let arms = paid.map(|paid| paid.arms.as_slice()).unwrap_or_default();
+        let names = |(experiment, arm): &'a (ExperimentName, ArmName)| {
+            (Cow::Borrowed(experiment.as_str()), Cow::Borrowed(arm.as_str()))
+        };
         Self {
             status: order.status.code(),
             currency: Cow::Borrowed(order.currency.code()),
             total: order.total.get(),
             placed_at: order.placed_at.millis(),
             carts: order.carts.iter().map(|cart| Cow::Borrowed(cart.as_str())).collect(),
-            paid_as: order.paid_as.map(|(kind, attribution)| (kind.code(), attribution.code())),
+            paid_as: paid.map(|paid| (paid.kind.code(), paid.credit.attribution.code())),
             expires_at: order.expires_at.millis(),
             recovery: order
                 .recovery
                 .as_ref()
                 .map(|reminder| (Cow::Borrowed(reminder.cart.as_str()), reminder.abandonment, reminder.step)),
+            step: step.map(|step| Cow::Borrowed(step.as_str())),
+            arms: arms.iter().map(names).collect(),
         }
     }
 
     pub fn into_order(self, shop: &ShopId, id: &OrderId) -> Option<Order> {
+        let names = |(experiment, arm): &(Cow<'_, str>, Cow<'_, str>)| {
+            Some((ExperimentName::parse(experiment).ok()?, ArmName::parse(arm).ok()?))
+        };
+        let step = known(self.step, |step| StepName::parse(&step).ok())?;
+        let arms: Vec<_> = self.arms.iter().map(names).collect::<Option<_>>()?;
+        let paid_as = known(self.paid_as, |(kind, by)| {
+            let credit = Credit { attribution: Attribution::from_code(by)?, step };
+            Some(Paid { kind: OrderKind::from_code(kind)?, credit, arms })
+        })?;
         Some(Order {
             shop: shop.clone(),
             id: id.clone(),
@@ -54,9 +77,7 @@ impl<'a> OrderRecord<'a> {
             total: minor(self.total)?,
             placed_at: Moment::from_millis(self.placed_at),
             carts: self.carts.iter().map(|cart| CartId::parse(cart).ok()).collect::<Option<_>>()?,
-            paid_as: known(self.paid_as, |(kind, by)| {
-                Some((OrderKind::from_code(kind)?, Attribution::from_code(by)?))
-            })?,
+            paid_as,
             expires_at: Moment::from_millis(self.expires_at),
             recovery: known(self.recovery, |(cart, abandonment, step)| {
                 Some(ReminderId { cart: CartId::parse(&cart).ok()?, abandonment, step })

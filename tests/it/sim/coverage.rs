@@ -32,7 +32,7 @@ const FACTS: &[&str] = &[
     "conversions",   // CartConverted
     "reversions",    // CartReverted
     "orders",        // OrderPaid
-    "recovered_value_minor", // ValueRecovered
+    "attributed_orders", // OrderCredited
     "orders_reverted", // OrderReverted
     "queued",        // DeliveryQueued
     "attempts",      // AttemptMade

@@ -1,6 +1,6 @@
 //! Orders: versioned and answered like carts, but without a wake.
 
-use cartwake::domain::{Applied, Attribution, Order, OrderKind, OrderStatus};
+use cartwake::domain::{Applied, Attribution, Credit, Order, OrderKind, OrderStatus, Paid};
 use cartwake::store::{Answer, Answered, Committed, InFlight, Keep, OrderReceipt, Store, Version};
 
 use super::write::{DONE, counted, write_order};
@@ -15,7 +15,7 @@ fn keep(name: &str, fingerprint: u64) -> Keep {
     let receipt = OrderReceipt {
         applied: Applied::Applied,
         carts: vec![cart_id("c-1"), cart_id("c-2")],
-        attribution: Some(Attribution::Recovered),
+        attribution: Some(Attribution::Assisted),
         in_flight: InFlight::Possible,
     };
     Keep { key: key(name), answered: Answered { fingerprint, answer: Answer::Order(receipt) }, until: at(86_400) }
@@ -35,7 +35,9 @@ pub async fn every_status_and_kind_of_an_order_is_kept(store: &dyn Store) {
     for status in OrderStatus::ALL {
         for kind in OrderKind::ALL {
             for attribution in Attribution::ALL {
-                let order = Order { status: *status, paid_as: Some((*kind, *attribution)), ..order("o-1") };
+                let credit = Credit { attribution: *attribution, step: None };
+                let paid_as = Some(Paid { kind: *kind, credit, arms: Vec::new() });
+                let order = Order { status: *status, paid_as, ..order("o-1") };
                 write_order(store, &order, written, None).await;
                 written += 1;
                 assert_eq!(stored(store, &order).await, Some((order, Version(written))));

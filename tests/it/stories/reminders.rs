@@ -65,7 +65,7 @@ pub async fn a_paid_cart_is_never_reminded(on: Backend) {
     order["cart_id"] = json!("c-1");
     let answer = shop.orders(order).await;
     assert_eq!(answer.body["carts"], json!(["c-1"]));
-    assert_eq!(answer.body["attribution"], "recovered");
+    assert_eq!(answer.body["attribution"], "returned");
     shop.advance(200 * HOUR).await;
     assert_eq!(shop.state("c-1").await, "converted");
     assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0);
