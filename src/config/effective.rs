@@ -105,29 +105,9 @@ fn program(page: &mut Page, program: &Program) {
     page.span("attribution_window", program.attribution_window);
     page.set("comments", if program.keep_comments { "keep" } else { "discard" });
     page.text("agent_cancel", program.agent_cancel);
-    page.table("[shop.program.service]");
-    let silent = Program::default().service.map(|service| Service { reasons: Vec::new(), ..service });
-    if let Some(service) = program.service.as_ref().or(silent.as_ref()) {
-        page.texts("reasons", &service.reasons);
-        page.text("name", &service.step.name);
-        page.span("delay", service.step.delay);
-        page.text("channel", service.step.channel);
-        page.set("quiet_hours", service.keeps_quiet);
-    }
-    page.table("[shop.program.experiment]");
-    let none = Experiment::holdout(0);
-    let experiment = program.experiment.as_ref().unwrap_or(&none);
-    page.text("name", &experiment.name);
-    page.set("holdout_percent", i64::from(experiment.holdout_percent));
-    page.set("arms", experiment.arms.iter().map(arm).collect::<Vec<_>>());
-    page.table("[shop.program.shoppers]");
-    page.texts("bot_emails", &program.shoppers.bot_emails);
-    page.texts("staff_domains", &program.shoppers.staff_domains);
-    let mark = |(name, value): &(String, Option<String>)| match value {
-        Some(value) => format!("{name}={value}"),
-        None => name.clone(),
-    };
-    page.texts("staff_attributes", &program.shoppers.staff_attributes.iter().map(mark).collect::<Vec<_>>());
+    service(page, program.service.as_ref());
+    experiment(page, program.experiment.as_ref());
+    shoppers(page, &program.shoppers);
     page.table("[shop.program.idle]");
     let idle = &program.idle;
     for (stage, window) in [
@@ -161,6 +141,38 @@ fn program(page: &mut Page, program: &Program) {
     page.set("judged_min", i64::from(program.calibration.judged_min));
     page.set("agreement_percent_min", i64::from(program.calibration.agreement_percent_min));
     page.span("window", program.calibration.window);
+}
+
+fn service(page: &mut Page, service: Option<&Service>) {
+    page.table("[shop.program.service]");
+    let silent = Program::default().service.map(|service| Service { reasons: Vec::new(), ..service });
+    if let Some(service) = service.or(silent.as_ref()) {
+        page.texts("reasons", &service.reasons);
+        page.text("name", &service.step.name);
+        page.span("delay", service.step.delay);
+        page.text("channel", service.step.channel);
+        page.set("quiet_hours", service.keeps_quiet);
+    }
+}
+
+fn experiment(page: &mut Page, experiment: Option<&Experiment>) {
+    page.table("[shop.program.experiment]");
+    let none = Experiment::holdout(0);
+    let experiment = experiment.unwrap_or(&none);
+    page.text("name", &experiment.name);
+    page.set("holdout_percent", i64::from(experiment.holdout_percent));
+    page.set("arms", experiment.arms.iter().map(arm).collect::<Vec<_>>());
+}
+
+fn shoppers(page: &mut Page, shoppers: &ShopperRules) {
+    page.table("[shop.program.shoppers]");
+    page.texts("bot_emails", &shoppers.bot_emails);
+    page.texts("staff_domains", &shoppers.staff_domains);
+    let mark = |(name, value): &(String, Option<String>)| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name.clone(),
+    };
+    page.texts("staff_attributes", &shoppers.staff_attributes.iter().map(mark).collect::<Vec<_>>());
 }
 
 fn steps(steps: &[Step]) -> Vec<Value> {
