@@ -13,8 +13,8 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use cartwake::domain::{
-    self, Cart, CartId, Census, Channel, Content, Currency, Input, Item, Minor, Moment, Person, PersonalText,
-    ProductId, Program, ShopId, Shopper, Stage, Step, StepName, Tally, Totals, WebUrl, What,
+    self, Cart, CartId, Census, Content, Currency, Input, Item, Known, Minor, Moment, Person, PersonalText, ProductId,
+    Program, ShopId, Shopper, Stage, Stock, Tally, Totals, WebUrl, What,
 };
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use cartwake::store::{Commit, Committed, Store, Version};
@@ -51,7 +51,7 @@ async fn main() -> Result<()> {
 
     let shop = ShopId::parse(shop)?;
     let wake_at = Moment::from_millis(wake_at.parse()?);
-    let program = program(Duration::from_secs(idle.parse()?), Duration::from_secs(delay.parse()?))?;
+    let program = program(Duration::from_secs(idle.parse()?), Duration::from_secs(delay.parse()?));
     let count: usize = count.parse()?;
     for first in (0..count).step_by(TOGETHER) {
         let numbers = first..count.min(first + TOGETHER);
@@ -76,11 +76,12 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-fn program(idle: Duration, delay: Duration) -> Result<Program> {
+fn program(idle: Duration, delay: Duration) -> Program {
     let mut program = Program::default();
     program.idle.shipping = Some(idle);
-    program.steps = vec![Step { name: StepName::parse("first")?, delay, channel: Channel::Email }];
-    Ok(program)
+    program.steps.truncate(1);
+    program.steps[0].delay = delay;
+    program
 }
 
 /// A cart that was written, stalled, and waits for its first reminder.
@@ -93,7 +94,9 @@ fn make(shop: &ShopId, prefix: &str, n: usize, wake_at: Moment, program: &Progra
     let input = Input { at: written_at, revision: None, what: snapshot };
     let written = domain::decide((shop, &id), None, &input, &Person::nobody(), written_at, program)?;
     let cart = written.cart.ok_or("a snapshot makes a cart")?;
-    let stalled = domain::on_wake(cart, &Person::nobody(), stalls_at, program).ok_or("it stalls then")?;
+    let (person, stock) = (Person::nobody(), Stock::default());
+    let known = Known { person: &person, stock: &stock, program };
+    let stalled = domain::on_wake(cart, known, stalls_at).ok_or("it stalls then")?;
     let facts = [written.facts, stalled.facts].concat();
     let (tallies, census) = (domain::tallies(&facts, stalls_at.day()), domain::census(&facts));
     Ok(Made { cart: stalled.cart.ok_or("it is still there")?, tallies, census })

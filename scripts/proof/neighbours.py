@@ -20,6 +20,10 @@ KINDS = ("hang", "slow", "flap", "500", "429", "tls")
 NOISE_S = 0.025
 PROGRAM = f"""
 [shop.program]
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
 steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
 [shop.program.idle]
 shipping = "{IDLE_S}s"

@@ -129,7 +129,7 @@ test('the answers come in another order each time, and the order is told', async
     const { open } = await import(address);
     return Array.from({ length: 30 }, () => {
       let told;
-      const close = open({ stage: 'cart', guard: (f) => f, dismiss() {}, reason: (code, comment, shown) => (told = shown) });
+      const close = open({ stage: 'cart', guard: (f) => f, shown() {}, dismiss() {}, reason: (code, comment, shown) => (told = shown) });
       const { shadowRoot } = document.querySelector('[data-cartwake]');
       const seen = [...shadowRoot.querySelectorAll('input')].map((input) => input.value);
       shadowRoot.querySelector('input').click();
@@ -163,7 +163,7 @@ test('it speaks five languages, each to the end', async () => {
     const found = {};
     for (const language of ['en', 'de-AT', 'fr', 'es-MX', 'it', 'tlh']) {
       for (const stage of ['cart', 'payment']) {
-        open({ stage, language, guard: (f) => f, dismiss() {}, reason() {} });
+        open({ stage, language, guard: (f) => f, shown() {}, dismiss() {}, reason() {} });
         const host = document.querySelector('[data-cartwake]');
         const dialog = host.shadowRoot.querySelector('dialog');
         const labels = [...dialog.querySelectorAll('legend,label,button')].map((e) => e.textContent);

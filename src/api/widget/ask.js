@@ -19,7 +19,11 @@ function survey(wish) {
       state = consent ? recall() : {};
       if (!state.known || state.asked) return;
       close = loaded.open({
-        stage: state.stage, language: settings.lang, wish: wish, reason: reason, dismiss: dismiss, guard: guard
+        stage: state.stage, language: settings.lang, wish: wish, reason: reason, dismiss: dismiss, guard: guard,
+        // How many answer is known only with how many were asked.
+        shown: function (codes) {
+          say('reason', {shown: codes});
+        }
       });
       change(function (state) {
         state.asked = 1;

@@ -57,7 +57,9 @@ export function open(host) {
   var isCheckout = ['contact', 'shipping', 'payment'].indexOf(host.stage) >= 0;
   // In random order, or the first would be the favourite; "something else" is always where it is looked for.
   var codes = shuffled(wish.options || (isCheckout ? AT_CHECKOUT : AT_CART)).concat('other');
-  return show(words, form(host, words, codes));
+  var close = show(words, form(host, words, codes));
+  host.guard(host.shown)(codes);
+  return close;
 }
 
 function form(host, words, codes) {
