@@ -10,7 +10,7 @@ use reqwest::Url;
 use toml::{Table, Value};
 
 use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, span};
-use crate::domain::{Arm, Cap, Conditions, EventKind, Experiment, Override, Program, Service, Step};
+use crate::domain::{Arm, Cap, Conditions, EventKind, Experiment, Override, Program, Service, ShopperRules, Step};
 
 const HIDDEN: &str = "hidden";
 
