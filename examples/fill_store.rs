@@ -91,7 +91,7 @@ fn make(shop: &ShopId, prefix: &str, n: usize, wake_at: Moment, program: &Progra
     let stalls_at = before(wake_at, program.steps[0].delay);
     let written_at = before(stalls_at, idle);
     let snapshot = What::Snapshot { stage: Stage::Shipping, content: Box::new(content(n)?) };
-    let input = Input { at: written_at, revision: None, what: snapshot };
+    let input = Input::new(written_at, snapshot);
     let written = domain::decide((shop, &id), None, &input, &Person::nobody(), written_at, program)?;
     let cart = written.cart.ok_or("a snapshot makes a cart")?;
     let (person, stock) = (Person::nobody(), Stock::default());

@@ -309,7 +309,10 @@ impl Engine {
         }
         match record {
             // An opt-out was noted before its carts are told; whom reminders went to says what a purchase owes to them.
-            Some(stored) if stored.value.next_wake() <= now || matches!(input.what, What::OptOut | What::Order(_)) => {
+            Some(stored)
+                if stored.value.next_wake() <= now
+                    || matches!(input.what, What::OptOut | What::Order(_) | What::Cancel(_)) =>
+            {
                 self.person_of(shop, &stored.value, now).await
             }
             _ => Ok(Person::nobody()),
