@@ -154,6 +154,7 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/deliveries/{id}/retry", "POST").route(post().to(deliveries::retry)))
         .service(at("/v1/carts", "GET").route(get().to(carts::list)))
         .service(at("/v1/carts/{cart_id}", "GET").route(get().to(carts::get)))
+        .service(at("/v1/carts/{cart_id}/explain", "GET").route(get().to(explain::get)))
         .service(at("/v1/reports/funnel", "GET").route(get().to(reports::funnel)))
         .service(at("/v1/reports/reasons", "GET").route(get().to(reports::reasons)))
         .service(at("/v1/reports/recovery", "GET").route(get().to(reports::recovery)))

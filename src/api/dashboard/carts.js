@@ -64,9 +64,9 @@ async function open(cart, now) {
   try {
     const [full, sent, told] = await Promise.all([
       get(`/v1/carts/${id}`, place), get('/v1/deliveries', { ...place, cart_id: cart.cart_id }),
-      get(`/v1/carts/${id}/explain`, place).catch((fault) => (fault.status === 404 ? null : Promise.reject(fault))),
+      get(`/v1/carts/${id}/explain`, place),
     ]);
-    show(body, about(full, now), reasons(full), told && explained(told), deliveries(sent.deliveries));
+    show(body, about(full, now), reasons(full), explained(told), deliveries(sent.deliveries));
   } catch (fault) {
     show(body, failed(fault, () => open(cart, now)));
   }
@@ -88,15 +88,9 @@ function reasons(cart) {
 }
 
 /** The service's own account of its decisions, in its own words. */
-function explained(told) {
-  const entries = told.entries ?? told.trail ?? told.events ?? [];
-  if (entries.length === 0) return null;
-  const row = (entry) => {
-    const { at: when, ...rest } = entry;
-    const text = rest.text ?? Object.entries(rest).filter(([, value]) => value !== null && typeof value !== 'object').map(([name, value]) => `${word(name).toLowerCase()}: ${value}`).join(' · ');
-    return el('li', null, el('time', null, at(when)), text);
-  };
-  return el('div', null, el('h3', null, 'What was decided, and why'), el('ol', { class: 'trail' }, entries.map(row)));
+function explained({ summary, story }) {
+  const row = (entry) => el('li', null, el('time', null, at(entry.at)), entry.says);
+  return el('div', null, el('h3', null, 'What was decided, and why'), el('p', null, summary), el('ol', { class: 'trail' }, story.map(row)));
 }
 
 function deliveries(rows) {
