@@ -251,11 +251,11 @@ impl Program {
         steps.chain(self.service.as_ref().map(|service| &service.step)).map(|step| step.channel)
     }
 
-    /// How long it is remembered that a person was reminded; nothing when no rule asks.
+    /// How long it is remembered that a person was reminded: as long as a cap asks, or an order could owe to it.
     #[must_use]
-    pub fn remembers_for(&self) -> Option<Duration> {
+    pub fn remembers_for(&self) -> Duration {
         let of_carts = self.channels().filter_map(|channel| super::consent::cart_cap(self.consent, channel));
-        self.caps.iter().map(|cap| cap.within).chain(of_carts).max()
+        self.caps.iter().map(|cap| cap.within).chain(of_carts).fold(self.attribution_window, Duration::max)
     }
 }
 

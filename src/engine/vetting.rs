@@ -26,7 +26,7 @@ impl Dispatcher {
         shop: Option<&ShopPolicy>,
         now: Moment,
     ) -> Vec<StoreResult<Person>> {
-        let remembered = shop.and_then(|shop| shop.program.remembers_for());
+        let remembered = shop.map(|shop| shop.program.remembers_for());
         let ask = |begun: &'_ Begun| -> (Vec<IdentifierHash>, Option<(Note, Moment)>) {
             let (Some(reminded), Some(cart)) = (reminded(&begun.delivery, now), &begun.cart) else {
                 return (Vec::new(), None);

@@ -196,7 +196,7 @@ async fn what_alerts_wait_for_is_there_before_it_happens() {
         r#"cartwake_checkout_errors_total{reason="payment_error",shop="test",stage="payment"}"#,
         r#"cartwake_checkout_errors_total{reason="technical_error",shop="test",stage="cart"}"#,
         r#"cartwake_abandonments_total{shop="test",stage="shipping"}"#,
-        r#"cartwake_conversions_total{attribution="recovered",shop="test"}"#,
+        r#"cartwake_conversions_total{attribution="returned",shop="test"}"#,
         r#"cartwake_deliveries_total{endpoint="mail",result="dead",shop="test"}"#,
         r#"cartwake_dead_deliveries{endpoint="mail",shop="test"}"#,
         r#"cartwake_store_errors_total{kind="corrupt",op="load"}"#,

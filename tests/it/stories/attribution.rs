@@ -33,6 +33,7 @@ pub async fn a_purchase_without_an_abandonment_is_organic(on: Backend) {
     let answer = shop.orders(order_of("o-1", "joe@example.com", &[], shop.now())).await;
     assert_eq!(answer.body["attribution"], "organic");
     assert_eq!(shop.tally("recovered_value_minor/EUR").await, 0);
+    shop.advance(HOUR).await;
     assert_eq!(shop.receiver.of_kind("cart.converted").len(), 1);
 }
 
