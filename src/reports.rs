@@ -4,7 +4,7 @@
 //!   each count and day, never a cart. What is estimated (a median) says how well.
 //! - Pure: tallies in, numbers out. A count that this version does not know is passed over.
 //!
-//! Each report is in a file of its own: [`funnel`], [`reasons`], [`recovery`], [`lift`]. `docs/reports.md` says what each
+//! Each report is in a file of its own: `funnel`, `reasons`, `recovery`, `lift`. `docs/reports.md` says what each
 //! number means and what it does not. Read next: `reports/tallied.rs`, then `reports/funnel.rs`.
 
 pub mod funnel;

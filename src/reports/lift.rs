@@ -2,7 +2,7 @@
 //!
 //! It reads the tallies `experiment_persons/{name}/{arm}`, persons who came into the experiment, and those under
 //! `experiment/{name}/{arm}/`: `converted`, how many of them bought; `value/{currency}`, what they spent, minor units;
-//! `value_squared/{currency}`, the sum of the squares of what each spent. The arm [`HOLDOUT`] is never reminded: every
+//! `value_squared/{currency}`, the sum of the squares of what each spent. The arm `holdout` is never reminded: every
 //! other is compared with it. The arithmetic is in `domain/lift.rs`.
 
 use std::collections::BTreeMap;
