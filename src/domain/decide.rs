@@ -107,14 +107,17 @@ pub fn decide(
         let draft = first_sight(shop, id, input, at, now, program).ok_or(Refusal::NoSuchCart)?;
         return Ok(finish(draft, person, Applied::Applied, created));
     };
+    let state_before = cart.state.clone();
     let mut draft = Draft::of(cart, now, program);
     let applied = apply(&mut draft, input, at, person)?;
     if let Some(what) = input.unmapped.filter(|_| applied == Applied::Applied) {
         draft.facts.push(Fact::Unmapped { what });
     }
+    // An input that was not applied may still bring to light what was due before it: with a fact, or without one where
+    // the sequence of a reason has no step to pass over.
+    let has_moved = draft.cart.state != state_before;
     let mut decision = finish(draft, person, applied, created);
-    // What an input that was not applied still brought to light is a fact; without one, nothing changed.
-    decision.is_noop = applied != Applied::Applied && decision.facts.is_empty();
+    decision.is_noop = applied != Applied::Applied && decision.facts.is_empty() && !has_moved;
     Ok(decision)
 }
 
