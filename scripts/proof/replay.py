@@ -54,7 +54,7 @@ def run(data, source, store):
         first, last = window["days"].split("..")
         inside = outside = 0
         for (day, name), count in stored.items():
-            if f"/{reason}/" in name:
+            if name.startswith("reasons/") and f"/{reason}/" in name:
                 if first <= day <= last:
                     inside += count
                 else:

@@ -297,7 +297,11 @@ impl<'a> Show<'a> {
                 let step = STEPS.iter().position(|step| *step == text("/data/step/name")).unwrap_or(0);
                 let number = received.body.pointer("/data/abandonment").and_then(Value::as_u64).unwrap_or(1);
                 cast.reminded(&received.cart_id, number, step, self.now_ms);
-                (Tone::Send, format!("→ {name} reminder {}/{} received, signature verified", step + 1, STEPS.len()))
+                let what = match text("/data/step/name") {
+                    "service" => "service message".to_owned(),
+                    _ => format!("reminder {}/{}", step + 1, STEPS.len()),
+                };
+                (Tone::Send, format!("→ {name} {what} received, signature verified"))
             }
             "cart.resumed" => {
                 self.counters.returned += 1;

@@ -108,7 +108,7 @@ impl Report {
 
     fn reminders(&self) -> Table {
         let mut table = new_table(&["reminder", "decided", "delivered", "suppressed", "given up"]);
-        for step in STEPS {
+        for step in ["service"].into_iter().chain(STEPS) {
             let of = |result: &str| self.count(&format!("reminders/{step}/{result}")).to_string();
             table.add_row([step.to_owned(), of("decided"), of("delivered"), of("suppressed"), of("dead")]);
         }

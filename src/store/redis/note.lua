@@ -1,32 +1,52 @@
--- Leaves a note on a hash, and gives what it is known for then: one step, so that of two who leave and look at least one
--- sees the other. A note is its until in digits, a mark that says how it gives way, the record. The marks: `?` to any
--- other, a space to its like only, `!` to none, `@` and digits to one with a number as high. One that is over gives way
--- to all; when there are too many, the one that ends first makes room.
--- KEYS  notes on the hash
--- ARGV  key of the note, note, life in ms, how many at most, now
--- Returns the notes.
+-- Leaves notes on hashes of one shard, and gives what each is known for then: one step, so that of two who leave and look
+-- at least one sees the other. A note is its until in digits, a mark that says how it gives way, the record. The marks:
+-- `?` to any other, a space to its like only, `!` to none, `@` and digits to one with a number as high. One that is over
+-- gives way to all; when there are too many, the one that ends first makes room.
+-- KEYS  of each: the notes on its hash
+-- ARGV  1 how many notes a hash has at most, 2 now; then of each: key of the note, note, life in ms
+-- Returns for each the notes on its hash.
 local call = redis.call
+local most, now = tonumber(ARGV[1]), tonumber(ARGV[2])
+
 local function parts(note)
   local ends, mark, number = string.match(note, '^(%-?%d+)([ ?!@])(%-?%d*)')
   return tonumber(ends) or 0, mark, tonumber(number) or 0
 end
+
 local function stays(known, new)
   local ends, mark, number = parts(known)
-  if ends <= tonumber(ARGV[5]) then return false end
+  if ends <= now then return false end
   local _, new_mark, new_number = parts(new)
   return mark == '!' or (mark == ' ' and new_mark == '?') or (mark == '@' and new_mark == '@' and new_number < number)
 end
-local known = call('HGET', KEYS[1], ARGV[1])
-if not (known and stays(known, ARGV[2])) then
-  call('HSET', KEYS[1], ARGV[1], ARGV[2])
-  if call('HLEN', KEYS[1]) > tonumber(ARGV[4]) then
-    local notes, first, first_until = call('HGETALL', KEYS[1]), nil, math.huge
-    for i = 1, #notes, 2 do
-      local ends = parts(notes[i + 1])
-      if ends < first_until then first, first_until = notes[i], ends end
-    end
-    call('HDEL', KEYS[1], first)
+
+local function make_room(hash, names, notes)
+  local first, first_until = nil, math.huge
+  for i, note in ipairs(notes) do
+    local ends = parts(note)
+    if ends < first_until then first, first_until = i, ends end
   end
-  if call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then call('PEXPIRE', KEYS[1], ARGV[3]) end
+  call('HDEL', hash, names[first])
+  table.remove(notes, first)
 end
-return call('HVALS', KEYS[1])
+
+local function leave(hash, name, note, life)
+  local found, names, notes, place = call('HGETALL', hash), {}, {}, nil
+  for i = 1, #found, 2 do
+    names[#names + 1], notes[#notes + 1] = found[i], found[i + 1]
+    if found[i] == name then place = #names end
+  end
+  if place and stays(notes[place], note) then return notes end
+  place = place or #names + 1
+  names[place], notes[place] = name, note
+  call('HSET', hash, name, note)
+  if #notes > most then make_room(hash, names, notes) end
+  if call('PEXPIRE', hash, life, 'NX') == 0 then call('PEXPIRE', hash, life, 'GT') end
+  return notes
+end
+
+local known = {}
+for n, hash in ipairs(KEYS) do
+  known[n] = leave(hash, ARGV[3 * n], ARGV[3 * n + 1], ARGV[3 * n + 2])
+end
+return known

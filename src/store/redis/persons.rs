@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::{join, try_join_all};
 
-use super::batch::all_failed;
-use super::script::{ENROLL, NOTE, Script, UNNOTE};
+use super::batch::{NO_ANSWER, all_failed, scatter, together};
+use super::script::{ENROLL, Gathered, NOTE, UNNOTE};
 use super::{RedisStore, score};
 use crate::domain::{CartId, Hold, IdentifierHash, Moment, Note, NoteKey, ShopId};
 use crate::store::{Asked, StoreError, StoreResult, record};
@@ -22,6 +22,14 @@ const SLACK: Duration = Duration::from_hours(24);
 
 /// What one hash is known for, as stored.
 type Values = Vec<Vec<u8>>;
+
+/// A note on its way to a hash.
+struct Left<'a> {
+    shop: &'a ShopId,
+    hash: &'a IdentifierHash,
+    note: &'a Note,
+    until: Moment,
+}
 
 impl RedisStore {
     pub(super) async fn enroll_cart(
@@ -60,23 +68,23 @@ impl RedisStore {
         until: Moment,
         now: Moment,
     ) -> StoreResult<Vec<Note>> {
-        let calls: Vec<_> = hashes.iter().map(|hash| self.note_call(shop, hash, note, until, now)).collect();
-        let found: StoreResult<_> = self.redis.run_all::<Values>(&calls).await.into_iter().collect();
+        let left: Vec<_> = hashes.iter().map(|hash| Left { shop, hash, note, until }).collect();
+        let found: StoreResult<_> = self.leave_all(&left, now).await.into_iter().collect();
         notes(found?, Some(now))
     }
 
     /// Looks and what is left go out at the same time, and are waited for once.
     pub(super) async fn notes_of_all(&self, asked: &[Asked<'_>], now: Moment) -> Vec<StoreResult<Vec<Note>>> {
-        let (mut looks, mut calls) = (Vec::new(), Vec::new());
+        let (mut looks, mut left) = (Vec::new(), Vec::new());
         for Asked { shop, hashes, leave } in asked {
             for hash in hashes {
                 match leave {
                     None => looks.push(self.look_call(shop, hash)),
-                    Some((note, until)) => calls.push(self.note_call(shop, hash, note, *until, now)),
+                    Some((note, until)) => left.push(Left { shop, hash, note, until: *until }),
                 }
             }
         }
-        let (looked, left) = join(self.redis.read_all::<Values>(looks), self.redis.run_all::<Values>(&calls)).await;
+        let (looked, left) = join(self.redis.read_all::<Values>(looks), self.leave_all(&left, now)).await;
         let (looked, failure) = match looked {
             Ok(looked) => (looked, None),
             Err(error) => (Vec::new(), Some(error)),
@@ -97,22 +105,27 @@ impl RedisStore {
         each.collect()
     }
 
-    fn look_call(&self, shop: &ShopId, hash: &IdentifierHash) -> redis::Cmd {
-        redis::cmd("HVALS").arg(self.shards.of_identifier(hash).notes_of(shop, hash)).to_owned()
+    /// What each hash is known for once the note is left on it; those of one shard share a call.
+    async fn leave_all(&self, left: &[Left<'_>], now: Moment) -> Vec<StoreResult<Values>> {
+        let groups = together(left.iter().map(|left| self.shards.of_identifier(left.hash)));
+        let calls: Vec<_> = groups
+            .iter()
+            .map(|(shard, indices)| {
+                let mut call = Gathered::default();
+                call.arg(NOTES_MAX).arg(score(now));
+                for &Left { shop, hash, note, until } in indices.iter().map(|&index| &left[index]) {
+                    call.keys([shard.notes_of(shop, hash)]);
+                    call.arg(note.key().as_str()).arg(write_note(note, until)).arg(super::life_ms(now, until, SLACK));
+                }
+                (&*NOTE, NOTE.with(&call))
+            })
+            .collect();
+        let answers = scatter(left.len(), &groups, self.redis.run_all(&calls).await);
+        answers.into_iter().map(|answer| redis::from_redis_value(answer?).map_err(|_| NO_ANSWER)).collect()
     }
 
-    fn note_call(
-        &self,
-        shop: &ShopId,
-        hash: &IdentifierHash,
-        note: &Note,
-        until: Moment,
-        now: Moment,
-    ) -> (&'static Script, redis::Cmd) {
-        let mut call = NOTE.on(&[self.shards.of_identifier(hash).notes_of(shop, hash)]);
-        call.arg(note.key().as_str()).arg(write_note(note, until));
-        call.arg(super::life_ms(now, until, SLACK)).arg(NOTES_MAX).arg(score(now));
-        (&NOTE, call)
+    fn look_call(&self, shop: &ShopId, hash: &IdentifierHash) -> redis::Cmd {
+        redis::cmd("HVALS").arg(self.shards.of_identifier(hash).notes_of(shop, hash)).to_owned()
     }
 
     pub(super) async fn take_note_off(
