@@ -9,6 +9,7 @@
 mod access;
 mod acp;
 mod auth;
+mod batch;
 mod body;
 mod browser;
 mod call;
@@ -116,9 +117,7 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         .service(at("/v1/carts/{cart_id}/merge", "POST").route(post().to(merges::post)))
         .service(at("/v1/stock", "POST").route(post().to(stock::post)))
         .service(at("/v1/orders", "POST").route(post().to(orders::post)))
-        .service(at("/v1/browser", "POST").route(post().to(browser::post)))
-        .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))
-        .service(at("/widget/survey.js", "GET, HEAD").route(get().to(widget::survey)).route(head().to(widget::survey)))
+        .service(at("/v1/batch", "POST").route(post().to(batch::post)))
         .service(at("/v1/recoveries", "POST").route(post().to(recoveries::post)))
         .service(
             at("/v1/opt-outs", "POST, DELETE").route(post().to(opt_outs::post)).route(delete().to(opt_outs::delete)),

@@ -89,7 +89,7 @@ pub enum Op {
 impl Op {
     pub const ALL: &'static [Self] = &[Self::Put, Self::Patch, Self::Signal, Self::Reason, Self::Dismiss];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Put => "put",
             Self::Patch => "patch",
@@ -264,25 +264,30 @@ pub(super) enum Said {
 }
 
 pub(super) fn said(event: &Event, shop: &ShopAccess) -> Result<(Envelope, Said), Problem> {
+    said_in(event.op, &event.body, shop)
+}
+
+/// What the body of this call says.
+pub(super) fn said_in(op: Op, bytes: &[u8], shop: &ShopAccess) -> Result<(Envelope, Said), Problem> {
     let hosts = shop.checkout_hosts.as_slice();
-    Ok(match event.op {
+    Ok(match op {
         Op::Put => {
-            let Snapshot { envelope, stage, content } = body::parse(&event.body, hosts)?;
+            let Snapshot { envelope, stage, content } = body::parse(bytes, hosts)?;
             (envelope, Said::What(What::Snapshot { stage, content }))
         }
         Op::Patch => {
-            let Patch { envelope, patch } = body::parse(&event.body, hosts)?;
+            let Patch { envelope, patch } = body::parse(bytes, hosts)?;
             (envelope, Said::What(What::Patch(patch)))
         }
         Op::Signal => {
-            let Observed { envelope, kind } = body::parse(&event.body, &())?;
+            let Observed { envelope, kind } = body::parse(bytes, &())?;
             (envelope, Said::Signal(kind))
         }
         Op::Reason => {
-            let reasons::Told { envelope, what } = body::parse(&event.body, &())?;
+            let reasons::Told { envelope, what } = body::parse(bytes, &())?;
             (envelope, Said::What(what))
         }
-        Op::Dismiss => (body::parse::<Envelope>(&event.body, &())?, Said::What(What::Dismiss)),
+        Op::Dismiss => (body::parse::<Envelope>(bytes, &())?, Said::What(What::Dismiss)),
     })
 }
 

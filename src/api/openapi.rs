@@ -14,8 +14,8 @@ use actix_web::web::Bytes;
 use utoipa::OpenApi;
 
 pub use self::names::{
-    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, InFlightName, NotAppliedName,
-    OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
+    AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, ImportOpName, InFlightName,
+    NotAppliedName, OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
     ReportingSourceName, SourceName, StageName, StateNameSchema, StoryName, VerdictName, WakeName, WhyName,
 };
 pub use self::operations::get as get_operations;
@@ -29,7 +29,7 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
-        super::stock::post,
+        super::stock::post, super::batch::post,
         super::acp::cancel, super::recoveries::post, super::recover::get, super::check::get,
         super::unsubscribe::get, super::unsubscribe::post, super::opt_outs::post, super::opt_outs::delete,
         super::explain::get, super::browser::post, super::widget::get, super::widget::survey, get,

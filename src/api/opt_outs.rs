@@ -43,8 +43,8 @@ pub struct OptOutBody<'a> {
 }
 
 pub(super) struct Wish {
-    who: Vec<Identifier>,
-    channel: Option<Channel>,
+    pub(super) who: Vec<Identifier>,
+    pub(super) channel: Option<Channel>,
 }
 
 impl FromBody for Wish {

@@ -23,7 +23,9 @@ use crate::config::Role;
 use crate::domain::{
     CartId, Currency, Item, Minor, Moment, OrderId, OrderItem, OrderNews, OrderStatus, ReminderId, Shopper,
 };
+use crate::engine::Once;
 use crate::links::{Purpose, Target, TokenError};
+use crate::store::OrderReceipt;
 
 /// An order placed further ahead of our clock than this would go on settling carts to come.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_mins(5);
@@ -136,16 +138,23 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
     let call = Call::open(&req, Role::Server)?;
     let bytes = call.body(payload, JSON).await?;
     let told: Told = body::parse(&bytes, &())?;
+    let once = call.once(told.envelope.event_id.clone(), &bytes)?;
+    let (id, receipt) = tell(&call, told, once).await?;
+    receipt::of_order(&id, &receipt)
+}
+
+/// Tells the engine of an order.
+pub(super) async fn tell(call: &Call<'_>, told: Told, once: Option<Once>) -> Result<(OrderId, OrderReceipt), Problem> {
+    let engine = &call.state.engine;
     if let Some(at) = told.placed_at {
         // A clock that follows events learns of this one before it is held against the clock.
-        call.state.engine.observe(at);
+        engine.observe(at);
     }
-    let once = call.once(told.envelope.event_id.clone(), &bytes)?;
-    let recovery = told.recovery_ref.as_deref().and_then(|text| recovery(&call, text));
-    let news = OrderNews { recovery, ..told.news(call.state.engine.now()) };
+    let recovery = told.recovery_ref.as_deref().and_then(|text| recovery(call, text));
+    let news = OrderNews { recovery, ..told.news(engine.now()) };
     let id = news.id.clone();
-    let receipt = call.state.engine.order(&call.shop.id, news, once).await?;
-    receipt::of_order(&id, &receipt)
+    let receipt = engine.order(&call.shop.id, news, once).await?;
+    Ok((id, receipt))
 }
 
 /// The reminder that a reference names, also of a link that has ended since: the shopper came back by it all the same. An
@@ -162,6 +171,11 @@ fn recovery(call: &Call<'_>, text: &str) -> Option<ReminderId> {
 }
 
 impl Told {
+    /// The same, placed then where it does not say when.
+    pub(super) fn placed_by(self, at: Option<Moment>) -> Self {
+        Self { placed_at: self.placed_at.or(at), ..self }
+    }
+
     /// What the order says, held against our clock.
     pub(super) fn news(self, now: Moment) -> OrderNews {
         OrderNews {

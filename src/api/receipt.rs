@@ -127,15 +127,19 @@ pub(super) fn cart<'a>(id: &'a CartId, receipt: &Receipt) -> (StatusCode, CartRe
 /// # Errors
 /// Never.
 pub fn of_order(id: &OrderId, receipt: &OrderReceipt) -> Result<HttpResponse, Problem> {
-    let answer = OrderAnswer {
+    json(StatusCode::OK, &order(id, receipt))
+}
+
+/// The receipt of an order.
+pub(super) fn order<'a>(id: &'a OrderId, receipt: &'a OrderReceipt) -> OrderAnswer<'a> {
+    OrderAnswer {
         order_id: id.as_str(),
         applied: receipt.applied == Applied::Applied,
         why: why(receipt.applied),
         carts: receipt.carts.iter().map(CartId::as_str).collect(),
         attribution: receipt.attribution.map(crate::domain::Attribution::as_str),
         reminder_in_flight: in_flight(receipt.in_flight),
-    };
-    json(StatusCode::OK, &answer)
+    }
 }
 
 pub(super) const fn in_flight(in_flight: InFlight) -> &'static str {

@@ -37,7 +37,7 @@ pub struct StockBody<'a> {
     occurred_at: Given<Text<'a>>,
 }
 
-struct Told {
+pub(super) struct Told {
     product: ProductId,
     in_stock: bool,
     price: Option<Minor>,
@@ -71,10 +71,15 @@ pub struct StockAnswer {
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Server)?;
     let bytes = call.body(payload, JSON).await?;
-    let Told { product, in_stock, price, at } = body::parse(&bytes, &())?;
+    let resumed = tell(&call, body::parse(&bytes, &())?, None).await?;
+    receipt::json(StatusCode::OK, &StockAnswer { resumed })
+}
+
+/// Tells the engine what can be had; at that moment, where the news does not say.
+pub(super) async fn tell(call: &Call<'_>, told: Told, else_at: Option<Moment>) -> Result<usize, Problem> {
+    let Told { product, in_stock, price, at } = told;
     let engine = &call.state.engine;
     let now = engine.now();
-    let level = StockLevel { product, in_stock, price, at: at.unwrap_or(now).min(now) };
-    let resumed = engine.stock(&call.shop.id, level).await?;
-    receipt::json(StatusCode::OK, &StockAnswer { resumed })
+    let level = StockLevel { product, in_stock, price, at: at.or(else_at).unwrap_or(now).min(now) };
+    Ok(engine.stock(&call.shop.id, level).await?)
 }

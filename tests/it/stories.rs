@@ -9,6 +9,7 @@ mod damage;
 mod deliveries;
 mod delivery;
 mod explain;
+mod imports;
 mod lateness;
 mod links;
 mod lost_reply;
@@ -146,6 +147,11 @@ on_every_store! {
         a_batch_sent_again_changes_nothing,
         a_browsers_wrong_clock_is_set_right,
         a_batch_is_taken_from_the_pages_of_its_key_only;
+    imports:
+        the_lines_of_an_import_do_what_their_calls_would,
+        an_import_sent_again_changes_nothing,
+        an_import_is_bounded_and_for_servers,
+        a_year_of_imported_carts_is_counted_and_mails_nobody;
     programs:
         a_reminder_that_comes_due_at_night_waits_for_the_shoppers_morning,
         in_the_night_when_clocks_go_back_the_morning_comes_an_hour_later,

@@ -51,6 +51,10 @@ closed_set!(
     BatchOpName, "BatchOp", crate::api::browser::Op::ALL
 );
 closed_set!(
+    /// Which call of the cart API a line of a batch is.
+    ImportOpName, "ImportOp", crate::api::batch::Op::ALL
+);
+closed_set!(
     /// An ISO 4217 currency.
     CurrencyCode, "Currency", currencies()
 );
