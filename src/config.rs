@@ -7,6 +7,7 @@
 
 mod effective;
 mod environment;
+mod incentives;
 mod layers;
 mod links;
 mod load;

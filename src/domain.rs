@@ -33,6 +33,7 @@ mod fact;
 mod funnel;
 mod guard;
 mod id;
+mod incentive;
 mod input;
 mod lift;
 mod merge;
@@ -80,12 +81,16 @@ pub use fact::{Ending, Fact, ReminderResult};
 pub use funnel::{FunnelCell, Standing};
 pub use guard::{GUARDS, Known, Look};
 pub use id::{
-    ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, OrderId, ProductId, ShopId, StepName,
+    ArmName, CartId, DeliveryId, EndpointName, EventKey, ExperimentName, IdError, IncentiveName, OrderId, ProductId,
+    ShopId, StepName,
+};
+pub use incentive::{
+    CODE_MARK, Choice, CodeList, Codes, Grant, Incentive, IncentiveCode, Offer, Withheld, Worth, choose,
 };
 pub use input::{Input, Unmapped, What};
 pub use lift::{ArmCount, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};
 pub use money::{Currency, Minor, MoneyError};
-pub use note::{Exposure, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
+pub use note::{Exposure, Granted, Grantee, Hold, Note, NoteKey, OptOut, Reminded, ReminderId, StockLevel};
 pub use order::{Order, OrderItem, OrderKind, OrderNews, OrderStatus, Paid};
 pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use payment::{Classified, Provider, classify};

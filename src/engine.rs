@@ -7,6 +7,7 @@
 //! - `engine/merges.rs`: two carts of one shopper become one.
 //! - `engine/scheduler.rs`: carts whose wake has come.
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
+//! - `engine/incentives.rs`: whose a code is.
 //! - `engine/vetting.rs`: the last look before a send; `engine/opt_outs.rs`: who wants no reminders.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
@@ -25,6 +26,7 @@ mod endpoints;
 mod explain;
 mod identity;
 mod inbox;
+mod incentives;
 mod lane;
 mod letters;
 mod links;

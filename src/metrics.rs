@@ -7,6 +7,7 @@ mod expected;
 mod experiments;
 mod maker;
 mod reasons;
+mod reminders;
 mod status;
 
 use std::sync::RwLock;
@@ -22,8 +23,9 @@ use self::expected::Known;
 use self::experiments::ExperimentMetrics;
 use self::maker::Maker;
 use self::reasons::ReasonMetrics;
+use self::reminders::ReminderMetrics;
 use self::status::status_text;
-use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReasonCode, ReminderResult, ShopId, Why};
+use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReasonCode, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
 
 const FAST: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -40,11 +42,7 @@ pub struct Metrics {
     abandonments: IntCounterVec,
     reasons: ReasonMetrics,
     abandoned_value: IntCounterVec,
-    reminders: IntCounterVec,
-    suppressed: IntCounterVec,
-    link_touches: IntCounterVec,
-    link_clicks: IntCounterVec,
-    deferred: IntCounterVec,
+    reminders: ReminderMetrics,
     set_apart: IntCounterVec,
     trimmed: IntCounterVec,
     experiments: ExperimentMetrics,
@@ -119,23 +117,7 @@ impl Metrics {
                 "Value of carts at abandonment, in minor units.",
                 &["shop", "currency", "stage"],
             ),
-            reminders: make.counters(
-                "reminders_total",
-                "Reminders, by what became of them.",
-                &["shop", "step", "result"],
-            ),
-            suppressed: make.counters("reminders_suppressed_total", "Reminders not sent on purpose.", &["shop", "why"]),
-            link_touches: make.counters(
-                "link_touches_total",
-                "Reminders whose link was opened, once each; machines that look at links are among them.",
-                &["shop"],
-            ),
-            link_clicks: make.counters(
-                "link_clicks_total",
-                "Reminders whose link brought a person back, once each.",
-                &["shop"],
-            ),
-            deferred: make.counters("reminders_deferred_total", "Reminders put off.", &["shop", "why"]),
+            reminders: ReminderMetrics::new(&make),
             set_apart: make.counters("carts_set_apart_total", "Carts that are no shopper's.", &["shop", "why"]),
             trimmed: make.counters("carts_trimmed_total", "Carts that were bought in part.", &["shop"]),
             experiments: ExperimentMetrics::new(&make),
@@ -233,15 +215,12 @@ impl Metrics {
             Fact::SurveyAnswered { .. } => self.reasons.survey(shop, "answered"),
             Fact::CommentMade { source } => self.reasons.commented(shop, *source),
             Fact::Unmapped { what } => self.reasons.unmapped(shop, *what),
-            Fact::Reminder { step, result, why } => {
-                self.reminders.with_label_values(&[shop, step.as_str(), result.as_str()]).inc();
-                if let (ReminderResult::Suppressed, Some(why)) = (result, why) {
-                    self.suppressed.with_label_values(&[shop, why.as_str()]).inc();
-                }
-            }
-            Fact::Touched { .. } => self.link_touches.with_label_values(&[shop]).inc(),
-            Fact::Clicked { .. } => self.link_clicks.with_label_values(&[shop]).inc(),
-            Fact::ReminderDeferred { why, .. } => self.deferred.with_label_values(&[shop, why.as_str()]).inc(),
+            Fact::Reminder { .. }
+            | Fact::ReminderDeferred { .. }
+            | Fact::Touched { .. }
+            | Fact::Clicked { .. }
+            | Fact::IncentiveGiven { .. }
+            | Fact::IncentiveWithheld { .. } => self.reminders.fact(shop, fact),
             Fact::CartTrimmed => self.trimmed.with_label_values(&[shop]).inc(),
             Fact::SetApart { why } => self.set_apart.with_label_values(&[shop, why.as_str()]).inc(),
             Fact::Exposed { experiment, arm } => self.experiments.entered(shop, experiment, arm),

@@ -48,7 +48,7 @@ fn live(data: &[u8]) {
 fn sent(delivery: &Delivery, cart: Option<&Cart>) {
     assert_eq!(&decode_delivery(&encode_delivery(delivery)).expect("our own record"), delivery);
     for thin in [true, false] {
-        let body = cart.map(|cart| render(delivery, cart, &Beside { thin, stock: &Stock::unknown(), responses: &[], links: &ReminderLinks::default() }));
+        let body = cart.map(|cart| render(delivery, cart, &Beside { thin, stock: &Stock::unknown(), responses: &[], links: &ReminderLinks::default(), offer: None }));
         assert!(body.is_none_or(|body| body.is_ok_and(|body| body.len() <= BODY_BYTES_MAX)));
     }
 }

@@ -49,6 +49,11 @@ pub async fn readiness(state: &ApiState) -> Report {
             report.add_bad("store", &format!("{}: {error}", store.name()));
         }
     }
+    let used_up = state.engine.incentive_notes();
+    if !used_up.is_empty() {
+        // Reminders go out all the same, so nothing is in the way.
+        report.add_good("incentives", &used_up.join("; "));
+    }
     report
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::Url;
 use toml::{Table, Value};
 
-use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, span};
+use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, incentives, span};
 use crate::domain::{Arm, Cap, Conditions, EventKind, Experiment, Override, Program, Service, ShopperRules, Step};
 
 const HIDDEN: &str = "hidden";
@@ -99,6 +99,7 @@ fn program(page: &mut Page, program: &Program) {
     page.text("time_zone", program.zone.name());
     page.or_off("quiet_hours", program.quiet.map(|hours| hours.to_string()));
     page.set("caps", program.caps.iter().map(cap).collect::<Vec<_>>());
+    page.set("incentive", program.incentives.iter().map(incentives::shown).collect::<Vec<_>>());
     page.span("restock_window", program.restock_window);
     let responses = program.responses.iter().map(|(reason, word)| format!("{reason}={word}"));
     page.texts("responses", &responses.collect::<Vec<_>>());

@@ -20,12 +20,15 @@ pub(super) fn defaults() -> Table {
 pub(super) fn over_defaults(file: Table) -> Table {
     let mut tree = defaults();
     let shop = shop_defaults();
-    let endpoint = endpoint_defaults();
+    let (endpoint, incentive) = (endpoint_defaults(), incentive_defaults());
     overlay(&mut tree, file);
     for table in tables(&mut tree, "shop") {
         // The manual's own shop is laid over itself, which changes nothing.
         under(table, &shop);
         tables(table, "endpoint").for_each(|table| under(table, &endpoint));
+        if let Some(program) = table.get_mut("program").and_then(Value::as_table_mut) {
+            tables(program, "incentive").for_each(|table| under(table, &incentive));
+        }
     }
     dates_as_text(&mut tree);
     tree
@@ -42,6 +45,19 @@ pub(super) fn endpoint_defaults() -> Table {
     endpoint.remove("url");
     endpoint.insert("secrets".to_owned(), Value::Array(Vec::new()));
     endpoint
+}
+
+/// What an incentive does not say: the manual's example, without what makes it that incentive.
+fn incentive_defaults() -> Table {
+    let mut example = example();
+    let program = tables(&mut example, "shop").find_map(|shop| shop.get_mut("program").and_then(Value::as_table_mut));
+    let mut incentive = program
+        .and_then(|program| tables(program, "incentive").next().map(std::mem::take))
+        .expect("the manual's example has an incentive");
+    for key in ["name", "kind", "value", "steps", "template"] {
+        incentive.remove(key);
+    }
+    incentive
 }
 
 /// The example at the end of the manual: the lines that begin with `#` and no space.
@@ -161,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_excludes_another_key_is_in_the_manual_too() {
-        for key in ["url_file = ", "secrets_file = ", "allowed_origins = "] {
+        for key in ["url_file = ", "secrets_file = ", "allowed_origins = ", "codes_file = "] {
             assert!(DEFAULT_TOML.contains(key), "{key}");
         }
     }

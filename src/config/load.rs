@@ -78,13 +78,18 @@ pub(super) fn table(place: &str, text: &str) -> Result<Table, (String, String)> 
 
 /// Reads a file that holds one secret a line; empty lines and lines that begin with `#` are left out.
 pub(super) fn secret_lines(path: &str) -> Result<Vec<String>, String> {
+    lines_of(path, SECRET_FILE_BYTES_MAX)
+}
+
+/// The lines of a file of at most so many bytes, but for empty ones and those that begin with `#`.
+pub(super) fn lines_of(path: &str, bytes_max: u64) -> Result<Vec<String>, String> {
     let unreadable = |error| format!("names a file that cannot be read: {error}");
     // Its size is no bound: a device or a pipe has none.
-    let mut start = File::open(path).map_err(unreadable)?.take(SECRET_FILE_BYTES_MAX + 1);
+    let mut start = File::open(path).map_err(unreadable)?.take(bytes_max + 1);
     let mut bytes = Vec::new();
     let size = start.read_to_end(&mut bytes).map_err(unreadable)?;
-    if size as u64 > SECRET_FILE_BYTES_MAX {
-        return Err(format!("names a file of more than {SECRET_FILE_BYTES_MAX} bytes"));
+    if size as u64 > bytes_max {
+        return Err(format!("names a file of more than {bytes_max} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|_| "names a file that is not text in UTF-8".to_owned())?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

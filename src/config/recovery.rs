@@ -66,14 +66,14 @@ fn conditions(section: &mut Section<'_>) -> Conditions {
 }
 
 /// Reads `2000 EUR`.
-fn amount(text: &str) -> Result<(Currency, Minor), &'static str> {
+pub(super) fn amount(text: &str) -> Result<(Currency, Minor), &'static str> {
     let allowed = "must be an amount in minor units and a currency, such as \"2000 EUR\"";
     let (amount, currency) = text.split_once(' ').ok_or(allowed)?;
     let amount = amount.parse().ok().and_then(|amount| Minor::new(amount).ok()).ok_or(allowed)?;
     Ok((Currency::parse(currency).map_err(|_| allowed)?, amount))
 }
 
-fn reason(text: &str) -> Result<ReasonCode, &'static str> {
+pub(super) fn reason(text: &str) -> Result<ReasonCode, &'static str> {
     ReasonCode::parse(text).ok_or("must be a code of a reason, such as \"shipping_cost\"; docs/reasons.md has them all")
 }
 
@@ -128,6 +128,11 @@ pub(super) fn caps(section: &mut Section<'_>) -> Vec<Cap> {
         count: section.count("count", 1..=50),
         within: section.span("within", SECOND..=30 * DAY),
     })
+}
+
+/// How often a person gets an incentive.
+pub(super) fn cap(section: &mut Section<'_>) -> Cap {
+    Cap { count: section.count("count", 1..=50), within: section.span("within", SECOND..=365 * DAY) }
 }
 
 /// The experiment; nothing when nobody is treated otherwise.

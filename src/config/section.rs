@@ -61,6 +61,12 @@ impl<'r> Section<'r> {
         }
     }
 
+    /// Lets a key be, whatever it is: what decides how to read it is wrong already.
+    pub(super) fn skip(&mut self, key: &'static str) {
+        self.asked.push(key);
+        self.table.remove(key);
+    }
+
     /// Ends the reading: what nobody asked for is a problem.
     pub(super) fn close(mut self) {
         let known = self.asked.join(", ");

@@ -10,9 +10,9 @@ use ipnet::IpNet;
 use reqwest::Url;
 
 use super::load::{key_hash, secret_lines};
-use super::recovery;
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
+use super::{incentives, recovery};
 use crate::domain::{
     AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention,
     RuleName, RuleSettings, ShopId, Subscription,
@@ -131,6 +131,7 @@ fn program(section: &mut Section<'_>) -> Program {
         quiet: recovery::quiet_hours(section),
         caps: recovery::caps(section),
         experiment: section.inside("experiment", recovery::experiment),
+        incentives: incentives::incentives(section),
         restock_window: section.span("restock_window", Duration::ZERO..=30 * DAY),
         shoppers: section.inside("shoppers", recovery::shoppers),
         responses: section.texts("responses", LIST_MAX, recovery::response),
@@ -144,6 +145,7 @@ fn program(section: &mut Section<'_>) -> Program {
         subscriptions: Vec::new(),
     };
     carts_outlive_their_program(section, &program);
+    incentives::are_of_steps(section, &program);
     program
 }
 

@@ -6,6 +6,7 @@
 use super::cart::{Abandonment, Cart};
 use super::content::Channel;
 use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
+use super::incentive::Grant;
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::reason::Reason;
@@ -266,6 +267,8 @@ pub struct Delivery {
     pub attempt_count: u32,
     /// Newest last, at most `ATTEMPTS_MAX`.
     pub attempts: Vec<Attempt>,
+    /// Of a reminder whose step has an incentive, from its first attempt on.
+    pub incentive: Option<Grant>,
 }
 
 impl Delivery {
@@ -286,6 +289,7 @@ impl Delivery {
             status: Status::Pending,
             attempt_count: 0,
             attempts: Vec::new(),
+            incentive: None,
         }
     }
 
@@ -306,6 +310,7 @@ impl Delivery {
             status: Status::Pending,
             attempt_count: 0,
             attempts: Vec::new(),
+            incentive: None,
         }
     }
 

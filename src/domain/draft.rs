@@ -11,7 +11,7 @@ use super::content::Content;
 use super::delivery::{Delivery, Event, EventKind, OrderBrief, Why};
 use super::fact::{Ending, Fact};
 use super::funnel::FunnelCell;
-use super::id::{CartId, ShopId};
+use super::id::{CartId, ShopId, StepName};
 use super::order::OrderNews;
 use super::person::{Person, PurchaseMark};
 use super::program::Program;
@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
     pub fn touch(&mut self, reminder: ReminderRef, at: Moment) -> bool {
         let is_news = self.cart.trail.touch(reminder, at);
         if is_news {
-            self.facts.push(Fact::Touched { reminder });
+            let step = self.name_of(reminder);
+            self.facts.push(Fact::Touched { reminder, step });
         }
         is_news
     }
@@ -120,8 +121,15 @@ impl<'a> Draft<'a> {
     /// A person came back by the link of a reminder: counted once.
     pub fn click(&mut self, reminder: ReminderRef, at: Moment) {
         if self.cart.trail.click(reminder, at) {
-            self.facts.push(Fact::Clicked { reminder });
+            let step = self.name_of(reminder);
+            self.facts.push(Fact::Clicked { reminder, step });
         }
+    }
+
+    /// The step of a reminder, while the program has it.
+    fn name_of(&self, reminder: ReminderRef) -> Option<StepName> {
+        let reason = self.cart.last_abandonment.map_or(ReasonCode::Unknown, |last| last.reason.code);
+        self.program.step(reason, reminder.step).map(|step| step.name.clone())
     }
 
     pub fn enter_stage(&mut self, stage: Stage, at: Moment) {

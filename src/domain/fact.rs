@@ -6,7 +6,8 @@ use super::attribution::{Attribution, Credit};
 use super::cart::{Stage, State, StateName};
 use super::delivery::{EventKind, Why};
 use super::funnel::FunnelCell;
-use super::id::{ArmName, EndpointName, ExperimentName, StepName};
+use super::id::{ArmName, EndpointName, ExperimentName, IncentiveName, StepName};
+use super::incentive::Withheld;
 use super::input::Unmapped;
 use super::money::{Currency, Minor};
 use super::names::named;
@@ -141,13 +142,16 @@ pub enum Fact {
         code: ReasonCode,
         at: Moment,
     },
-    /// The link of a reminder was opened for the first time, perhaps by a machine.
+    /// The link of a reminder was opened for the first time, perhaps by a machine. The step is named while the program
+    /// has it.
     Touched {
         reminder: ReminderRef,
+        step: Option<StepName>,
     },
     /// A person came back by the link of a reminder, for the first time.
     Clicked {
         reminder: ReminderRef,
+        step: Option<StepName>,
     },
     Reminder {
         step: StepName,
@@ -158,6 +162,15 @@ pub enum Fact {
     ReminderDeferred {
         step: StepName,
         why: Why,
+    },
+    /// An incentive went out with a reminder; once for each endpoint.
+    IncentiveGiven {
+        incentive: IncentiveName,
+    },
+    /// A reminder went out without the incentive of its step; once for each endpoint.
+    IncentiveWithheld {
+        incentive: IncentiveName,
+        why: Withheld,
     },
     /// A person became part of an experiment.
     Exposed {
@@ -253,6 +266,8 @@ impl Fact {
             | Self::Clicked { .. }
             | Self::Reminder { .. }
             | Self::ReminderDeferred { .. }
+            | Self::IncentiveGiven { .. }
+            | Self::IncentiveWithheld { .. }
             | Self::Exposed { .. }
             | Self::SetApart { .. }
             | Self::CartTrimmed

@@ -81,6 +81,10 @@ text_id!(
     StepName, 32, "a-z 0-9 - _", is_slug
 );
 text_id!(
+    /// An incentive of a program. From the configuration only, so it is safe as a metric label.
+    IncentiveName, 32, "a-z 0-9 - _", is_slug
+);
+text_id!(
     /// An experiment of a program. From the configuration only, so it is safe as a metric label.
     ExperimentName, 32, "a-z 0-9 - _", is_slug
 );

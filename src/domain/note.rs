@@ -1,15 +1,17 @@
 //! Notes: what is remembered under a keyed hash, each with its own life.
 //!
 //! A person is not a record: it is what the identifiers of a cart are known for. Purchases, opt-outs, reminders sent,
-//! experiments and links are notes on identifiers; what is in stock is a note on a product, and who got a code a note on
-//! the code. Each has a key, so that writing it twice is writing it once, and a rule for which of two stays. Never here:
+//! experiments and links are notes on identifiers; what is in stock is a note on a product, who got a code a note on the
+//! code, and which order decided an exposure a note on the exposure. Each has a key, so that writing it twice is writing it once, and a rule for which of two stays. Never here:
 //! hashing (`engine/identity.rs`), storing (`store.rs`). Read next: `domain/person.rs`.
 
 use sha2::{Digest, Sha256};
 
+use super::cart::Cart;
 use super::content::Channel;
 use super::delivery::Delivery;
-use super::id::{ArmName, CartId, DeliveryId, ExperimentName, OrderId, ProductId};
+use super::id::{ArmName, CartId, DeliveryId, ExperimentName, IncentiveName, OrderId, ProductId};
+use super::incentive::IncentiveCode;
 use super::money::Minor;
 use super::person::{IdentifierHash, PurchaseMark};
 use super::time::Moment;
@@ -52,6 +54,23 @@ pub struct Exposure {
     pub at: Moment,
 }
 
+/// The reminder that an incentive goes with. Its cart's id may be used again for another cart, so when that was made
+/// belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grantee {
+    pub reminder: ReminderId,
+    pub made_at: Moment,
+}
+
+/// An incentive went to the person with a reminder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    pub to: Grantee,
+    pub incentive: IncentiveName,
+    pub code: IncentiveCode,
+    pub at: Moment,
+}
+
 /// What is known of a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StockLevel {
@@ -70,17 +89,15 @@ pub enum Note {
     OptedOut(OptOut),
     Reminded(Reminded),
     Exposed(Exposure),
-    /// An incentive went to the person with this reminder.
-    Granted {
-        reminder: ReminderId,
-        at: Moment,
-    },
+    Granted(Granted),
     /// The same person has this identifier too.
     Linked(IdentifierHash),
     /// On a product.
     Stock(StockLevel),
     /// On a code: it belongs to this reminder.
-    Reserved(ReminderId),
+    Reserved(Grantee),
+    /// On an exposure: the order that was its person's first outcome, as it was first heard of.
+    Decided(OrderId),
 }
 
 /// What a note is about: of two with one key, one stays.
@@ -147,10 +164,11 @@ impl Note {
             Self::OptedOut(opt_out) => NoteKey::opt_out(opt_out.channel),
             Self::Reminded(reminded) => NoteKey::reminded(&reminded.delivery),
             Self::Exposed(exposure) => NoteKey(format!("exposed/{}", exposure.experiment)),
-            Self::Granted { reminder, .. } => NoteKey::granted(reminder),
+            Self::Granted(granted) => NoteKey::granted(&granted.to.reminder),
             Self::Linked(hash) => NoteKey(format!("linked/{:032x}", u128::from_be_bytes(hash.0))),
             Self::Stock(_) => NoteKey("stock/".to_owned()),
             Self::Reserved(_) => NoteKey::reserved(),
+            Self::Decided(_) => NoteKey("decided/".to_owned()),
         }
     }
 
@@ -159,10 +177,10 @@ impl Note {
     pub const fn hold(&self) -> Hold {
         match self {
             Self::Purchase(mark) if mark.paid => Hold::Firm,
-            Self::Purchase(_) | Self::OptedOut(_) | Self::Reminded(_) | Self::Granted { .. } | Self::Linked(_) => {
+            Self::Purchase(_) | Self::OptedOut(_) | Self::Reminded(_) | Self::Granted(_) | Self::Linked(_) => {
                 Hold::Loose
             }
-            Self::Exposed(_) | Self::Reserved(_) => Hold::First,
+            Self::Exposed(_) | Self::Reserved(_) | Self::Decided(_) => Hold::First,
             Self::Stock(level) => Hold::Newest(level.at.millis()),
         }
     }
@@ -181,6 +199,14 @@ impl Note {
     #[must_use]
     pub const fn is_removable(&self) -> bool {
         !matches!(self.hold(), Hold::Firm)
+    }
+}
+
+impl Grantee {
+    /// Of a delivery that is a reminder of this cart.
+    #[must_use]
+    pub fn of(delivery: &Delivery, cart: &Cart) -> Option<Self> {
+        Some(Self { reminder: ReminderId::of(delivery)?, made_at: cart.created_at })
     }
 }
 

@@ -4,7 +4,6 @@
 //! `engine/orders.rs`.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::attribution::Credit;
 use super::content::Shopper;
@@ -117,14 +116,14 @@ impl Order {
     }
 
     /// The order after this news, and what became true. `touched` are the carts it closed, reopened or reverted; those it
-    /// converted say how that came about. An experiment looks at its persons for `window` after they came into it.
+    /// converted say how that came about; `arms` are those of experiments that it decides.
     #[must_use]
     pub fn after(
         prior: Option<Self>,
         shop: &ShopId,
         news: &OrderNews,
         touched: &[(CartId, Option<Credit>)],
-        (buyer, window): (&Person, Duration),
+        (buyer, arms): (&Person, Vec<(ExperimentName, ArmName)>),
         expires_at: Moment,
     ) -> (Self, Vec<Fact>) {
         let mut order = prior.unwrap_or_else(|| Self {
@@ -158,7 +157,6 @@ impl Order {
                 let kind = if repeat { OrderKind::Repeat } else { OrderKind::First };
                 let credits = touched.iter().filter_map(|(_, credit)| credit.clone());
                 let credit = credits.fold(Credit::NONE, Credit::stronger);
-                let arms = buyer.arms_decided_by(&news.id, news.placed_at, window);
                 facts.extend(order.counted(kind, &credit, &arms));
                 order.paid_as = Some(Paid { kind, credit, arms });
             }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::cart::Cart;
 use super::content::{Channel, Item, PersonalText, Shopper};
-use super::id::{ArmName, ExperimentName, OrderId, ProductId};
+use super::id::{OrderId, ProductId};
 use super::names::named;
-use super::note::{Exposure, Note, OptOut, Reminded, ReminderId};
+use super::note::{Exposure, Granted, Note, OptOut, Reminded};
 use super::time::Moment;
 
 named! {
@@ -122,8 +122,8 @@ pub struct Person {
     pub reminded: Vec<Reminded>,
     /// Each experiment once.
     pub exposures: Vec<Exposure>,
-    /// With which reminders an incentive went out.
-    pub granted: Vec<(ReminderId, Moment)>,
+    /// The incentives they got, each reminder once.
+    pub granted: Vec<Granted>,
     /// Further identifiers of the same person.
     pub links: BTreeSet<IdentifierHash>,
     /// The strongest identifier of the cart we look at: where experiments put them.
@@ -166,16 +166,16 @@ impl Person {
                     None => self.exposures.push(exposure),
                 }
             }
-            Note::Granted { reminder, at } => {
-                if !self.granted.iter().any(|(known, _)| *known == reminder) {
-                    self.granted.push((reminder, at));
+            Note::Granted(granted) => {
+                if !self.granted.iter().any(|known| known.to == granted.to) {
+                    self.granted.push(granted);
                 }
             }
             Note::Linked(hash) => {
                 self.links.insert(hash);
             }
-            // Of products and codes, not of people.
-            Note::Stock(_) | Note::Reserved(_) => {}
+            // Of products, codes and exposures, not of people.
+            Note::Stock(_) | Note::Reserved(_) | Note::Decided(_) => {}
         }
     }
 
@@ -197,20 +197,11 @@ impl Person {
         self.marks.iter().filter(|mark| mark.settles(cart)).max_by_key(|mark| mark.paid)
     }
 
-    /// The arms of which this order, placed at `at`, is the person's first outcome: inside the window after they came into
-    /// the experiment, and no other paid order was.
-    #[must_use]
-    pub fn arms_decided_by(&self, order: &OrderId, at: Moment, window: Duration) -> Vec<(ExperimentName, ArmName)> {
-        let is_first_since = |exposed_at: Moment| {
-            let earlier =
-                |mark: &&PurchaseMark| mark.placed_at >= exposed_at && (mark.placed_at, &mark.order) < (at, order);
-            !self.marks.iter().filter(|mark| mark.paid && mark.order != *order).any(|mark| earlier(&mark))
-        };
-        let decided = self
-            .exposures
-            .iter()
-            .filter(|exposure| exposure.at <= at && at <= exposure.at.plus(window) && is_first_since(exposure.at));
-        decided.map(|exposure| (exposure.experiment.clone(), exposure.arm.clone())).collect()
+    /// The exposures of which a paid order placed at `at` may be the first outcome: inside the window after the person came
+    /// into the experiment. Which order is, is for the first of them to say that is heard of (`engine/orders.rs`): orders
+    /// arrive in any order, and each person counts once.
+    pub fn exposures_open_at(&self, at: Moment, window: Duration) -> impl Iterator<Item = &Exposure> {
+        self.exposures.iter().filter(move |exposure| exposure.at <= at && at <= exposure.at.plus(window))
     }
 
     /// Whether a paid order other than this one came before `at`.

@@ -12,6 +12,7 @@ use super::content::Channel;
 use super::delivery::EventSet;
 use super::experiment::Experiment;
 use super::id::{EndpointName, StepName};
+use super::incentive::Incentive;
 use super::money::{Currency, Minor};
 use super::names::named;
 use super::order::OrderKind;
@@ -171,6 +172,8 @@ pub struct Program {
     /// Over all carts of a person.
     pub caps: Vec<Cap>,
     pub experiment: Option<Experiment>,
+    /// What reminders may offer; the first that is for a reminder has the say.
+    pub incentives: Vec<Incentive>,
     /// How long the reminders of a cart wait for a line that is not to be had.
     pub restock_window: Duration,
     pub shoppers: ShopperRules,
@@ -295,6 +298,7 @@ impl Default for Program {
             quiet: Some(QuietHours { from: ClockTime::new(21, 0), to: ClockTime::new(9, 0) }),
             caps: vec![cap(1, 16), cap(3, 7 * 24)],
             experiment: Some(Experiment::holdout(10)),
+            incentives: Vec::new(),
             restock_window: Duration::from_secs(7 * DAY),
             shoppers: ShopperRules::default(),
             responses: Vec::new(),

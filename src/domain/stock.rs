@@ -24,9 +24,10 @@ impl FromIterator<Note> for Stock {
             | Note::OptedOut(_)
             | Note::Reminded(_)
             | Note::Exposed(_)
-            | Note::Granted { .. }
+            | Note::Granted(_)
             | Note::Linked(_)
-            | Note::Reserved(_) => None,
+            | Note::Reserved(_)
+            | Note::Decided(_) => None,
         });
         Self(levels.collect())
     }

@@ -8,6 +8,7 @@ use super::attribution::Credit;
 use super::cart::StateName;
 use super::fact::{Fact, ReminderResult};
 use super::funnel::FunnelCell;
+use super::id::StepName;
 use super::money::Currency;
 use super::time::{Day, Moment};
 
@@ -83,8 +84,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::Unmapped { what } => vec![(format!("unmapped/{what}"), 1)],
         Fact::Resumed => vec![("resumed".to_owned(), 1)],
         Fact::ErrorMet { stage, code, .. } => vec![(format!("checkout_errors/{stage}/{code}"), 1)],
-        Fact::Touched { .. } => vec![("touches".to_owned(), 1)],
-        Fact::Clicked { .. } => vec![("clicks".to_owned(), 1)],
+        Fact::Touched { step, .. } => vec![(of_step("touches", step.as_ref()), 1)],
+        Fact::Clicked { step, .. } => vec![(of_step("clicks", step.as_ref()), 1)],
         Fact::Reminder { step, result, why } => {
             let mut counts = vec![(format!("reminders/{step}/{result}"), 1)];
             let kept_back = why.filter(|_| *result == ReminderResult::Suppressed);
@@ -92,6 +93,8 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
             counts
         }
         Fact::ReminderDeferred { why, .. } => vec![(format!("reminders_deferred/{why}"), 1)],
+        Fact::IncentiveGiven { incentive } => vec![(format!("incentives/{incentive}/given"), 1)],
+        Fact::IncentiveWithheld { incentive, why } => vec![(format!("incentives/{incentive}/{why}"), 1)],
         Fact::Exposed { experiment, arm } => vec![(format!("experiment_persons/{experiment}/{arm}"), 1)],
         Fact::SetApart { why } => vec![(format!("carts_set_apart/{why}"), 1)],
         Fact::CartTrimmed => vec![("carts_trimmed".to_owned(), 1)],
@@ -116,6 +119,11 @@ fn counts(fact: &Fact) -> Vec<(String, i64)> {
         Fact::AttemptMade { endpoint, outcome } => vec![(format!("attempts/{endpoint}/{outcome}"), 1)],
         Fact::DeliveryEnded { endpoint, result, .. } => vec![(format!("deliveries/{endpoint}/{result}"), 1)],
     }
+}
+
+/// A count of a step; of one that the program has no more, only the sum is known.
+fn of_step(what: &str, step: Option<&StepName>) -> String {
+    step.map_or_else(|| what.to_owned(), |step| format!("{what}/{step}"))
 }
 
 /// What a paid order counts for, once or back.
@@ -171,7 +179,6 @@ mod tests {
     use super::*;
     use crate::domain::cart::Stage;
     use crate::domain::delivery::Why;
-    use crate::domain::id::StepName;
     use crate::domain::money::Minor;
     use crate::domain::reason::{ReasonCode, ReasonSource};
 

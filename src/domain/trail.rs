@@ -192,8 +192,8 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         }
         Fact::CartTrimmed => Told::Trimmed,
         Fact::CartConverted { attribution, .. } => Told::Converted(*attribution),
-        Fact::Touched { reminder } => Told::Touched(*reminder),
-        Fact::Clicked { reminder } => Told::Clicked(*reminder),
+        Fact::Touched { reminder, .. } => Told::Touched(*reminder),
+        Fact::Clicked { reminder, .. } => Told::Clicked(*reminder),
         Fact::StateChanged { to: None, .. }
         | Fact::StagePassed { .. }
         | Fact::FunnelMoved { .. }
@@ -205,6 +205,9 @@ fn told(fact: &Fact, cart: &Cart, program: &Program) -> Option<Told> {
         | Fact::Unmapped { .. }
         | Fact::ErrorMet { .. }
         | Fact::OrderTook { .. }
+        // What a delivery was given is told with the delivery.
+        | Fact::IncentiveGiven { .. }
+        | Fact::IncentiveWithheld { .. }
         | Fact::Exposed { .. }
         | Fact::SetApart { .. }
         | Fact::CartReverted

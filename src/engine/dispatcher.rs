@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
-use crate::domain::{self, Delivery, Fact, Moment, Outcome, Tally, Verdict, Why};
+use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, Person, Stock, Tally, Verdict, Why};
 use crate::store::{BATCH_MAX, Claim, Lane, Settled, Settlement, StoreResult};
 use crate::webhook::Message;
 
@@ -58,6 +58,8 @@ pub struct Ready {
     /// What is signed and sent.
     pub body: Vec<u8>,
     pub(super) begun_at: Moment,
+    /// What becomes true with its attempt.
+    pub(super) facts: Vec<Fact>,
 }
 
 impl Ready {
@@ -83,11 +85,23 @@ pub struct Sent {
 
 /// What is known of a delivery that has begun.
 pub(super) enum Vetted {
-    Ready(Box<Ready>),
+    /// It may go out.
+    Passed(Box<Passed>),
     /// It ends here.
     Ended(Box<Conclusion>),
     /// To be looked at again then.
     Later(Claim, Moment),
+}
+
+/// A delivery that may go out, and what its body is made of.
+pub(super) struct Passed {
+    pub claim: Claim,
+    pub delivery: Delivery,
+    pub cart: Option<Cart>,
+    pub person: Person,
+    pub stock: Stock,
+    pub endpoint: Arc<EndpointPolicy>,
+    pub facts: Vec<Fact>,
 }
 
 /// A verdict on its way into the store.
@@ -206,7 +220,7 @@ impl Dispatcher {
         let shop = policies.shops.get(&lane.shop).map(Arc::as_ref);
         let persons = self.persons(&ours, shop, now).await;
         let stocks = self.stocks(&ours, now).await;
-        let (mut ended, mut later) = (Vec::new(), Vec::new());
+        let (mut passed, mut ended, mut later) = (Vec::new(), Vec::new(), Vec::new());
         for ((begun, person), stock) in ours.into_iter().zip(persons).zip(stocks) {
             let known = person.and_then(|person| Ok((person, stock?)));
             let (person, stock) = match known {
@@ -216,10 +230,21 @@ impl Dispatcher {
                     continue;
                 }
             };
-            match self.vet(begun, (shop, endpoint), (&person, &stock), now).await {
-                Vetted::Ready(ready) => looked.push(Ok(Looked::Ready(ready))),
+            match self.vet(begun, (shop, endpoint), (person, stock), now).await {
+                Vetted::Passed(one) => passed.push(*one),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
                 Vetted::Later(claim, until) => later.push((claim, until)),
+            }
+        }
+        if let Some(shop) = shop {
+            for one in self.granted(passed, shop, now).await {
+                match one {
+                    Ok(one) => match self.ready(one, shop, now).await {
+                        Ok(ready) => looked.push(Ok(Looked::Ready(ready))),
+                        Err(conclusion) => ended.push(*conclusion),
+                    },
+                    Err((claim, error)) => looked.push(self.unread(&claim, error, now, span).await),
+                }
             }
         }
         let released = join_all(later.iter().map(|(claim, until)| self.release(claim, *until))).await;
@@ -257,7 +282,7 @@ impl Dispatcher {
     pub async fn finish(&self, attempts: Vec<Sent>) -> Vec<StoreResult<Dispatched>> {
         let mut conclusions = Vec::with_capacity(attempts.len());
         for Sent { ready, started_at, outcome } in attempts {
-            let Ready { claim, mut delivery, .. } = ready;
+            let Ready { claim, mut delivery, mut facts, .. } = ready;
             let now = self.engine.clock.now();
             let verdict = domain::after_attempt(&delivery, &outcome, now);
             delivery.note(&outcome, started_at);
@@ -269,8 +294,8 @@ impl Dispatcher {
                     "an endpoint's health could not be recorded; with its next"
                 );
             }
-            let made = Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name };
-            let conclusion = self.conclusion(claim, delivery, verdict, vec![made]);
+            facts.push(Fact::AttemptMade { endpoint: delivery.endpoint.clone(), outcome: outcome.name });
+            let conclusion = self.conclusion(claim, delivery, verdict, facts);
             conclusions.push(Conclusion { unanswered_at: outcome.is_unanswered().then_some(now), ..conclusion });
         }
         self.settle(conclusions).await

@@ -5,7 +5,9 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, ProductId, ShopId, Shopper};
+use crate::domain::{
+    Channel, Exposure, Grantee, Identifier, IdentifierHash, IdentifierKind, IncentiveCode, ProductId, ShopId, Shopper,
+};
 
 #[derive(Clone)]
 pub struct Identity {
@@ -47,6 +49,26 @@ impl Identity {
     /// Where it is noted that a shop tells of stock at all.
     pub fn stock_shop(&self, shop: &ShopId) -> IdentifierHash {
         self.keyed(&[shop.as_str(), "stock"])
+    }
+
+    /// Where it is noted whose a code is.
+    pub fn code(&self, shop: &ShopId, code: &IncentiveCode) -> IdentifierHash {
+        self.keyed(&[shop.as_str(), "code", code.reveal()])
+    }
+
+    /// Where it is noted which order decided this exposure.
+    pub fn exposure(&self, shop: &ShopId, exposure: &Exposure) -> IdentifierHash {
+        let Exposure { experiment, cart, at, .. } = exposure;
+        self.keyed(&[shop.as_str(), "exposure", experiment.as_str(), cart.as_str(), &at.millis().to_string()])
+    }
+
+    /// A number that belongs to this reminder alone and that nobody can guess.
+    pub fn grantee(&self, shop: &ShopId, to: &Grantee, what: &str) -> u128 {
+        let Grantee { reminder, made_at } = to;
+        let numbers = [reminder.abandonment.to_string(), reminder.step.to_string(), made_at.millis().to_string()];
+        let [abandonment, step, made_at] = &numbers;
+        let hash = self.keyed(&[shop.as_str(), "grantee", reminder.cart.as_str(), abandonment, step, made_at, what]);
+        u128::from_be_bytes(hash.0)
     }
 
     fn keyed(&self, parts: &[&str]) -> IdentifierHash {

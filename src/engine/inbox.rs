@@ -14,6 +14,7 @@ use tracing::debug;
 use super::answers::{keep_answer, replay};
 use super::calibration::Calibration;
 use super::identity::Identity;
+use super::incentives::Pools;
 use super::observed::Observed;
 use super::policies::{Policies, ShopPolicy};
 use super::stock::StockShops;
@@ -75,6 +76,7 @@ pub struct Engine {
     pub(super) metrics: Arc<Metrics>,
     pub(super) identity: Identity,
     pub(super) stock_shops: StockShops,
+    pub(super) pools: Pools,
     policies: RwLock<Arc<Policies>>,
     pub(super) calibration: Calibration,
     pub(super) links: RwLock<Arc<Links>>,
@@ -97,6 +99,7 @@ impl Engine {
             metrics,
             identity,
             stock_shops: StockShops::default(),
+            pools: Pools::default(),
             policies: RwLock::default(),
             calibration: Calibration::default(),
             links,
@@ -127,6 +130,7 @@ impl Engine {
     pub fn set_policies(&self, policies: Policies) {
         let policies = self.calibration.applied_to(policies);
         let links = Links::new(policies.links.clone(), &self.store.identity_key());
+        self.pools.set(&policies, &self.identity);
         *self.links.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(links);
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
         // An endpoint that was switched on again has a backlog.

@@ -18,10 +18,10 @@ use tracing::warn;
 use super::answers::{keep_answer, replay_order};
 use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
-    self, Applied, Cart, CartId, Credit, IdentifierHash, Input, Moment, Note, NoteKey, Order, OrderNews, OrderStatus,
-    Person, ShopId, State, What,
+    self, Applied, ArmName, Cart, CartId, Credit, ExperimentName, IdentifierHash, Input, Moment, Note, NoteKey, Order,
+    OrderNews, OrderStatus, Person, Program, ShopId, State, What,
 };
-use crate::store::{Answer, Committed, InFlight, OrderCommit, OrderReceipt, Sends, Version};
+use crate::store::{Answer, Asked, Committed, InFlight, OrderCommit, OrderReceipt, Sends, Version};
 
 /// How often a send in flight is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(15);
@@ -88,8 +88,11 @@ impl Engine {
             let touched: Vec<_> = closed.iter().map(|c| (c.id.clone(), c.bought.as_ref().map(credit))).collect();
             let now = self.clock.now();
             let expires_at = now.plus(program.retention.converted);
-            let buyer = (&person, program.attribution_window);
-            let (order, facts) = Order::after(prior, shop, &news, &touched, buyer, expires_at);
+            let arms = match &prior {
+                Some(order) if order.paid_as.is_some() => Vec::new(),
+                Some(_) | None => self.arms_decided(shop, &news, &person, program, now).await?,
+            };
+            let (order, facts) = Order::after(prior, shop, &news, &touched, (&person, arms), expires_at);
             let carts = closed.into_iter().filter(|c| !c.is_trimmed).map(|c| c.id).collect();
             let receipt = receipt(&order, Applied::Applied, carts, in_flight);
             let keep = once.as_ref().map(|once| keep_answer(once, Answer::Order(receipt.clone()), now));
@@ -173,6 +176,39 @@ impl Engine {
             self.store.unnote(shop, hashes, &NoteKey::purchase(&news.id)).await?;
         }
         Ok(())
+    }
+
+    /// The arms of which this order is its buyer's first outcome: the first to be heard of that could be stays it, whatever
+    /// arrives later. Two at once find one note.
+    async fn arms_decided(
+        &self,
+        shop: &ShopId,
+        news: &OrderNews,
+        buyer: &Person,
+        program: &Program,
+        now: Moment,
+    ) -> Result<Vec<(ExperimentName, ArmName)>, WriteError> {
+        if news.status != OrderStatus::Paid {
+            return Ok(Vec::new());
+        }
+        let open: Vec<_> = buyer.exposures_open_at(news.placed_at, program.attribution_window).collect();
+        let ours = Note::Decided(news.id.clone());
+        let until = now.plus(program.retention.converted);
+        let asked = open.iter().map(|exposure| Asked {
+            shop,
+            hashes: vec![self.identity.exposure(shop, exposure)],
+            leave: Some((ours.clone(), until)),
+        });
+        let asked: Vec<_> = asked.collect();
+        let mut arms = Vec::new();
+        if !asked.is_empty() {
+            for (exposure, notes) in open.into_iter().zip(self.store.notes_all(&asked, now).await) {
+                if notes?.contains(&ours) {
+                    arms.push((exposure.experiment.clone(), exposure.arm.clone()));
+                }
+            }
+        }
+        Ok(arms)
     }
 
     /// Applies the order to the cart it names, to the carts it settled before, and to every cart of the buyer whose

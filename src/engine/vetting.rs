@@ -2,19 +2,22 @@
 //!
 //! A reminder leaves a note on its person before that look: of two carts of one person whose reminders are about to go
 //! out at the same time, on whatever machines, at least one sees the other and waits. What does not go out takes its note
-//! off again. Never here: the guards themselves; they are `domain/guard.rs`.
+//! off again. Of what passes, the incentive is decided last (`engine/incentives.rs`). Never here: the guards themselves;
+//! they are `domain/guard.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tracing::warn;
 
-use super::dispatcher::{Conclusion, Dispatcher, Ready, Vetted};
+use super::dispatcher::{Conclusion, Dispatcher, Passed, Ready, Vetted};
+use super::incentives::Ask;
 use super::policies::{EndpointPolicy, ShopPolicy};
 use crate::domain::{
-    self, Cart, Delivery, IdentifierHash, Known, Moment, Note, NoteKey, Person, Reminded, ReminderId, Stock, Verdict,
-    Vetting, Why,
+    self, Cart, Choice, Delivery, Fact, Grant, Grantee, IdentifierHash, Known, Moment, Note, NoteKey, Person, Reminded,
+    ReminderId, Stock, Verdict, Vetting, Why,
 };
-use crate::store::{Asked, Begun, Lane, StoreResult};
+use crate::store::{Asked, Begun, Claim, Lane, StoreError, StoreResult};
 use crate::webhook::payload::{self, Beside, PayloadError};
 
 impl Dispatcher {
@@ -52,7 +55,7 @@ impl Dispatcher {
         &self,
         begun: Begun,
         (shop, endpoint): (Option<&ShopPolicy>, Option<&Arc<EndpointPolicy>>),
-        (person, stock): (&Person, &Stock),
+        (person, stock): (Person, Stock),
         now: Moment,
     ) -> Vetted {
         let Begun { claim, delivery, cart } = begun;
@@ -60,24 +63,18 @@ impl Dispatcher {
             return self.ended((claim, delivery), Verdict::Suppressed(Why::EndpointRemoved));
         };
         // Of a cart that was bought in part, a reminder speaks of the rest.
-        let cart = cart.map(|cart| cart.unbought(person));
-        let known = Known { person, stock, program: &shop.program };
-        let links = cart.as_ref().map(|cart| self.engine.links_of(&delivery, cart)).unwrap_or_default();
-        let beside = Beside { thin: endpoint.thin, stock, responses: &shop.program.responses, links: &links };
+        let cart = cart.map(|cart| cart.unbought(&person));
+        let known = Known { person: &person, stock: &stock, program: &shop.program };
         let verdict = match domain::before_send(&delivery, cart.as_ref(), known, now) {
             Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
                 // Still due, so that it goes out at once when the endpoint is started again.
                 self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
                 return Vetted::Later(claim, delivery.due_at.min(now));
             }
-            Vetting::Proceed => match rendered(&delivery, cart.as_ref(), &beside) {
-                Some(Ok(body)) => {
-                    let endpoint = Arc::clone(endpoint);
-                    return Vetted::Ready(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now }));
-                }
-                Some(Err(_)) => Verdict::Dead(Why::PayloadTooLarge),
-                None => Verdict::Suppressed(Why::Erased),
-            },
+            Vetting::Proceed => {
+                let (endpoint, facts) = (Arc::clone(endpoint), Vec::new());
+                return Vetted::Passed(Box::new(Passed { claim, delivery, cart, person, stock, endpoint, facts }));
+            }
             Vetting::Suppress(why) => Verdict::Suppressed(why),
             Vetting::Defer { until, why } => Verdict::Deferred { until, why },
         };
@@ -85,7 +82,70 @@ impl Dispatcher {
         self.ended((claim, delivery), verdict)
     }
 
-    fn ended(&self, (claim, delivery): (crate::store::Claim, Delivery), verdict: Verdict) -> Vetted {
+    /// What passed, each with the incentive of its reminder decided. Asks the store nothing where there is none to give.
+    pub(super) async fn granted(
+        &self,
+        mut passed: Vec<Passed>,
+        shop: &ShopPolicy,
+        now: Moment,
+    ) -> Vec<Result<Passed, (Claim, StoreError)>> {
+        let (mut asks, mut whose) = (Vec::new(), Vec::new());
+        for (place, one) in passed.iter_mut().enumerate() {
+            let Some(cart) = &one.cart else { continue };
+            let choice = domain::choose(&one.delivery, cart, &one.person, &shop.program, now);
+            let (incentive, before) = match choice {
+                Some(Choice::Wanted(incentive)) => (incentive, None),
+                Some(Choice::Again(incentive, granted)) => (incentive, Some(granted)),
+                Some(Choice::Withheld(incentive, why)) => {
+                    one.note_grant(incentive.withheld(why));
+                    continue;
+                }
+                None => continue,
+            };
+            let Some(to) = Grantee::of(&one.delivery, cart) else { continue };
+            let hashes = self.engine.identity.hashes(&cart.shop, &cart.content.shopper);
+            asks.push(Ask { incentive, to, hashes, before });
+            whose.push(place);
+        }
+        let mut failures: BTreeMap<usize, StoreError> = BTreeMap::new();
+        if let Some(first) = whose.first() {
+            let of = passed[*first].claim.lane.shop.clone();
+            for (place, grant) in whose.into_iter().zip(self.engine.give(&of, asks, now).await) {
+                match grant {
+                    Ok(grant) => passed[place].note_grant(grant),
+                    Err(error) => drop(failures.insert(place, error)),
+                }
+            }
+        }
+        let each = passed.into_iter().enumerate().map(|(place, one)| match failures.remove(&place) {
+            None => Ok(one),
+            Some(error) => Err((one.claim, error)),
+        });
+        each.collect()
+    }
+
+    /// The POST to make of what passed.
+    pub(super) async fn ready(
+        &self,
+        passed: Passed,
+        shop: &ShopPolicy,
+        now: Moment,
+    ) -> Result<Box<Ready>, Box<Conclusion>> {
+        let Passed { claim, delivery, cart, stock, endpoint, facts, .. } = passed;
+        let links = cart.as_ref().map(|cart| self.engine.links_of(&delivery, cart)).unwrap_or_default();
+        let offer = delivery.incentive.as_ref().and_then(|grant| grant.offer_at(now));
+        let responses = &shop.program.responses;
+        let beside = Beside { thin: endpoint.thin, stock: &stock, responses, links: &links, offer };
+        let verdict = match rendered(&delivery, cart.as_ref(), &beside) {
+            Some(Ok(body)) => return Ok(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now, facts })),
+            Some(Err(_)) => Verdict::Dead(Why::PayloadTooLarge),
+            None => Verdict::Suppressed(Why::Erased),
+        };
+        self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+        Err(Box::new(self.conclusion(claim, delivery, verdict, Vec::new())))
+    }
+
+    fn ended(&self, (claim, delivery): (Claim, Delivery), verdict: Verdict) -> Vetted {
         let conclusion: Conclusion = self.conclusion(claim, delivery, verdict, Vec::new());
         Vetted::Ended(Box::new(conclusion))
     }
@@ -100,6 +160,16 @@ impl Dispatcher {
             let error = &error as &dyn std::error::Error;
             warn!(error, delivery.id = %delivery.id, "a note could not be taken off; it ends by itself");
         }
+    }
+}
+
+impl Passed {
+    fn note_grant(&mut self, grant: Grant) {
+        self.facts.push(match &grant {
+            Grant::Given(offer) => Fact::IncentiveGiven { incentive: offer.incentive.clone() },
+            Grant::Withheld { incentive, why } => Fact::IncentiveWithheld { incentive: incentive.clone(), why: *why },
+        });
+        self.delivery.incentive = Some(grant);
     }
 }
 

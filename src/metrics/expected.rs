@@ -32,7 +32,7 @@ impl Metrics {
     pub fn expect(&self, shops: &[ExpectedShop<'_>]) {
         for shop in shops {
             self.expect_carts(shop.id.as_str());
-            self.expect_reminders(shop);
+            self.reminders.expect(shop.id.as_str(), shop.program);
             for endpoint in &shop.endpoints {
                 self.expect_deliveries(shop.id.as_str(), endpoint.as_str());
             }
@@ -68,16 +68,6 @@ impl Metrics {
             self.orders.with_label_values(&[shop, kind.as_str()]);
         }
         self.reversions.with_label_values(&[shop]);
-    }
-
-    fn expect_reminders(&self, shop: &ExpectedShop<'_>) {
-        let id = shop.id.as_str();
-        for (step, result) in shop.program.steps.iter().flat_map(|s| ReminderResult::ALL.iter().map(move |r| (s, r))) {
-            self.reminders.with_label_values(&[id, step.name.as_str(), result.as_str()]);
-        }
-        for why in Why::ALL {
-            self.suppressed.with_label_values(&[id, why.as_str()]);
-        }
     }
 
     fn expect_deliveries(&self, shop: &str, endpoint: &str) {

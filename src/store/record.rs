@@ -14,6 +14,7 @@ mod cart;
 mod code;
 mod content;
 mod delivery;
+mod grant;
 mod heard;
 mod note;
 mod order;

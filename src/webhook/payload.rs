@@ -14,9 +14,10 @@ use thiserror::Error;
 
 use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use self::form::{
-    Data, Envelope, Experiment, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm, TestForm,
+    Data, Envelope, Experiment, IncentiveForm, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm,
+    TestForm,
 };
-use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, ReasonCode, Stock, WebUrl};
+use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, Offer, ReasonCode, Stock, WebUrl};
 use crate::links::ReminderLinks;
 
 /// A body stays below this; Standard Webhooks asks for it.
@@ -41,6 +42,8 @@ pub struct Beside<'a> {
     pub responses: &'a [(ReasonCode, String)],
     /// Of a reminder; no other event has any.
     pub links: &'a ReminderLinks,
+    /// What the reminder offers.
+    pub offer: Option<&'a Offer>,
 }
 
 /// The body of this delivery: `{"type", "timestamp", "data"}`, below [`BODY_BYTES_MAX`]. The same arguments always give
@@ -60,6 +63,7 @@ pub fn render(delivery: &Delivery, cart: &Cart, beside: &Beside<'_>) -> Result<V
     add_content(&mut data, delivery.event.kind, cart, beside);
     if delivery.is_reminder() {
         add_links(&mut data, beside.links, beside.thin);
+        data.incentive = beside.offer.map(IncentiveForm::of);
     }
     if let Some(body) = fitting(&envelope(delivery, &data)) {
         return Ok(body);

@@ -74,6 +74,19 @@ impl Shop {
         Self::open_on(&store, (PLAIN, more), Moment::from_millis(START), folder).await
     }
 
+    /// One more process on the same store, with these keys of its program and a receiver of its own.
+    pub async fn open_beside(other: &Self, program: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        Self::open_on(&other.store, (program, ""), other.now(), folder).await
+    }
+
+    /// Reads its configuration again, and the files that it names.
+    pub fn reloads(&mut self) {
+        let file = self.folder.path().join("cartwake.toml");
+        let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems}"));
+        self.app.reload(config).expect("it is taken over");
+    }
+
     /// With links that lead to it.
     pub async fn open_public(backend: Backend) -> Self {
         let mut shop = Self::open(backend).await;

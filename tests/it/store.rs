@@ -249,6 +249,8 @@ on_every_store! {
             a_sweep_leaves_what_is_still_known,
             every_kind_of_note_reads_back_as_written,
             the_first_arm_and_the_first_owner_of_a_code_stay,
+            of_many_who_reserve_a_code_at_once_one_gets_it,
+            a_grant_is_replaced_by_a_later_one_of_its_reminder_and_may_be_taken_off,
             older_news_of_stock_never_replaces_newer,
             an_opt_out_is_taken_off_by_its_channel,
             of_too_many_notes_the_one_that_ends_first_makes_room,

@@ -10,6 +10,7 @@ mod deliveries;
 mod delivery;
 mod explain;
 mod imports;
+mod incentives;
 mod lateness;
 mod links;
 mod lost_reply;
@@ -38,6 +39,7 @@ on_every_store! {
         the_link_in_a_reminder_leads_back_to_the_cart,
         scanners_neither_count_as_people_nor_use_a_link_up,
         a_person_who_comes_back_is_counted_once_and_gets_the_cart,
+        who_followed_a_link_is_told_by_the_step_that_brought_it,
         lines_that_are_gone_are_told_apart,
         a_link_says_what_became_of_the_cart,
         a_dismissed_cart_and_an_erased_one_are_not_gone_on_with,
@@ -51,6 +53,15 @@ on_every_store! {
         one_click_stops_the_reminders_at_once,
         the_way_out_works_when_the_cart_is_gone,
         a_preference_page_stops_and_allows_reminders;
+    incentives:
+        a_step_offers_a_code_that_nobody_else_has_and_the_others_offer_none,
+        every_attempt_of_a_reminder_offers_the_same_code,
+        a_list_is_used_up_code_by_code_and_reminders_go_on_without,
+        who_buys_anyway_or_was_only_looking_is_reminded_without_an_incentive,
+        who_bought_long_ago_may_get_one_where_the_shop_says_so,
+        a_person_gets_one_incentive_however_many_carts_they_leave,
+        who_is_held_out_takes_no_code,
+        an_amount_is_for_carts_in_its_currency;
     explain:
         the_story_of_a_reminder_is_told_in_order,
         a_cart_that_was_not_reminded_says_why,
@@ -185,5 +196,6 @@ on_every_store! {
         an_opt_out_of_another_channel_leaves_mail_alone,
         who_is_held_out_gets_nothing_on_any_device,
         an_arm_is_reminded_after_a_delay_of_its_own,
+        a_person_counts_once_in_an_experiment_in_whatever_order_their_orders_arrive,
         carts_of_crawlers_staff_and_machines_are_in_no_rate;
 }

@@ -1,12 +1,12 @@
 //! The story in order: what the cart remembers of its decisions, and what its deliveries remember of their attempts.
 
 use super::Entry;
-use super::words::{amount, because, step_name};
-use crate::domain::{Delivery, Moment, ReminderRef, ReminderResult, StateName, Status, Told, Why};
+use super::words::{amount, because, step_name, withheld_because};
+use crate::domain::{Delivery, Grant, Moment, Offer, ReminderRef, ReminderResult, StateName, Status, Told, Why};
 use crate::engine::{Explanation, status_parts};
 
 /// What an entry can be.
-pub const WHATS: [&str; 24] = [
+pub const WHATS: [&str; 26] = [
     "tracked",
     "stage_entered",
     "abandoned",
@@ -29,6 +29,8 @@ pub const WHATS: [&str; 24] = [
     "merged",
     "expired",
     "delivery_queued",
+    "incentive_given",
+    "incentive_withheld",
     "attempt_made",
     "delivery_ended",
 ];
@@ -147,6 +149,9 @@ fn deliver(told: &mut Vec<Entry>, delivery: &Delivery) {
         "delivery_queued",
         format!("{kind} is to be sent to {endpoint}."),
     )));
+    if let (Some(grant), Some(first)) = (&delivery.incentive, delivery.attempts.first()) {
+        told.push(about(incentive(first.at, grant)));
+    }
     for attempt in &delivery.attempts {
         let says = format!("{kind} was sent to {endpoint}: {}.", attempt.outcome);
         let entry = Entry::new(attempt.at, "attempt_made", says).with("outcome", attempt.outcome.as_str());
@@ -162,6 +167,22 @@ fn deliver(told: &mut Vec<Entry>, delivery: &Delivery) {
         |why| format!("{kind} to {endpoint} is {status}: {}.", because(why)),
     );
     told.push(about(Entry::new(at, "delivery_ended", says).with("result", status).with("why", why.map(Why::as_str))));
+}
+
+/// What the reminder offered, or why nothing. The code is the shopper's, and not told here.
+fn incentive(at: Moment, grant: &Grant) -> Entry {
+    match grant {
+        Grant::Given(Offer { incentive, worth, expires_at, .. }) => {
+            let says = format!("The reminder offers {incentive} ({}).", worth.kind());
+            let entry = Entry::new(at, "incentive_given", says).with("incentive", incentive.as_str());
+            entry.with("kind", worth.kind()).with("expires_at", expires_at.to_string())
+        }
+        Grant::Withheld { incentive, why } => {
+            let says = format!("The reminder goes without {incentive}: {}.", withheld_because(*why));
+            let entry = Entry::new(at, "incentive_withheld", says).with("incentive", incentive.as_str());
+            entry.with("why", why.as_str())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The sentences of an explanation. Words for operators and support, in English; the slugs beside them are for programs.
 
-use crate::domain::{Currency, Minor, ReminderResult, StateName, Status, Told, Why};
+use crate::domain::{Currency, Minor, ReminderResult, StateName, Status, Told, Why, Withheld};
 use crate::engine::Explanation;
 
 /// What a why means, to go on from "because".
@@ -39,6 +39,16 @@ pub const fn because(why: Why) -> &'static str {
         Why::ConditionsNotMet => "the step is for other carts",
         Why::Bot => "it is a crawler's",
         Why::Staff => "it is the shop's own",
+    }
+}
+
+/// What it means that an incentive was withheld, to go on from "because".
+pub const fn withheld_because(why: Withheld) -> &'static str {
+    match why {
+        Withheld::JustBrowsing => "the shopper was only looking",
+        Withheld::BoughtBefore => "the person buys anyway",
+        Withheld::PersonCap => "the person got as many as there are for one",
+        Withheld::CodesExhausted => "every code of its list is used",
     }
 }
 

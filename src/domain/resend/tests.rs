@@ -23,6 +23,7 @@ fn delivery(kind: EventKind, status: Status) -> Delivery {
         status,
         attempt_count: 9,
         attempts: Vec::new(),
+        incentive: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Read next: `record/tests.rs`.
 
+mod note;
 mod order;
 mod trail;
 
@@ -10,6 +11,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use self::note::grant;
+pub use self::note::note;
 pub use self::order::order;
 use self::trail::trail;
 use crate::domain::*;
@@ -300,19 +303,22 @@ pub fn delivery() -> impl Strategy<Value = Delivery> {
     let attempt = (moment(), select(OutcomeName::ALL), of(any::<u16>()), any::<u32>())
         .prop_map(|(at, outcome, status, duration_ms)| Attempt { at, outcome, status, duration_ms, reply: None });
     let life = (status, any::<u32>(), vec(attempt, 0..10));
-    (shop(), cart_id(), endpoint, event(), moment(), moment(), life).prop_map(
-        |(shop, cart, endpoint, event, due_at, send_not_after, (status, attempt_count, attempts))| Delivery {
-            id: DeliveryId::derive(EventKind::Reminder, &shop, &cart, "reminder/1/0", &endpoint),
-            shop,
-            cart,
-            endpoint,
-            event,
-            created_at: due_at,
-            due_at,
-            send_not_after,
-            status,
-            attempt_count,
-            attempts,
+    (shop(), cart_id(), endpoint, event(), moment(), moment(), life, of(grant())).prop_map(
+        |(shop, cart, endpoint, event, due_at, send_not_after, (status, attempt_count, attempts), incentive)| {
+            Delivery {
+                id: DeliveryId::derive(EventKind::Reminder, &shop, &cart, "reminder/1/0", &endpoint),
+                shop,
+                cart,
+                endpoint,
+                event,
+                created_at: due_at,
+                due_at,
+                send_not_after,
+                status,
+                attempt_count,
+                attempts,
+                incentive,
+            }
         },
     )
 }
@@ -341,38 +347,4 @@ fn mark() -> impl Strategy<Value = PurchaseMark> {
         covers,
         paid,
     })
-}
-
-fn delivery_id() -> impl Strategy<Value = DeliveryId> {
-    "dlv_[0-9a-f]{32}".prop_map(|text| DeliveryId::parse(&text).expect("an id"))
-}
-
-pub fn note() -> impl Strategy<Value = Note> {
-    let channel = || select(Channel::ALL);
-    let reminder = || {
-        (cart_id(), any::<u32>(), any::<u32>()).prop_map(|(cart, abandonment, step)| ReminderId {
-            cart,
-            abandonment,
-            step,
-        })
-    };
-    let slug = || "[a-z0-9_-]{1,32}";
-    let exposed = (slug(), slug(), cart_id(), moment()).prop_map(|(experiment, arm, cart, at)| {
-        let experiment = ExperimentName::parse(&experiment).expect("a slug");
-        Note::Exposed(Exposure { experiment, arm: ArmName::parse(&arm).expect("a slug"), cart, at })
-    });
-    let stock = (product(), any::<bool>(), of(minor()), moment())
-        .prop_map(|(product, in_stock, price, at)| Note::Stock(StockLevel { product, in_stock, price, at }));
-    prop_oneof![
-        mark().prop_map(Note::Purchase),
-        (of(channel()), moment()).prop_map(|(channel, at)| Note::OptedOut(OptOut { channel, at })),
-        (reminder(), delivery_id(), channel(), moment()).prop_map(|(reminder, delivery, channel, at)| {
-            Note::Reminded(Reminded { reminder, delivery, channel, at })
-        }),
-        exposed,
-        (reminder(), moment()).prop_map(|(reminder, at)| Note::Granted { reminder, at }),
-        any::<[u8; 16]>().prop_map(|bytes| Note::Linked(IdentifierHash(bytes))),
-        stock,
-        reminder().prop_map(Note::Reserved),
-    ]
 }

@@ -5,7 +5,7 @@
 
 use crate::domain::{
     Applied, Attribution, Channel, ConsentStatus, EventKind, OrderKind, OrderStatus, OutcomeName, Page, PaymentClass,
-    ReasonCode, ReasonSource, ReminderResult, Stage, StateName, Why,
+    ReasonCode, ReasonSource, ReminderResult, Stage, StateName, Why, Withheld,
 };
 
 /// A member of a closed set, and the number that stands for it in records.
@@ -60,6 +60,7 @@ coded!(
     Stage,
     StateName,
     Why,
+    Withheld,
 );
 
 #[cfg(test)]
@@ -94,6 +95,7 @@ mod tests {
             Stage: "browse cart contact shipping payment",
             StateName: "active abandoned payment_pending converted reverted dismissed opted_out suppressed merged expired erased",
             Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable quiet_hours frequency_cap holdout out_of_stock conditions_not_met bot staff",
+            Withheld: "just_browsing bought_before person_cap codes_exhausted",
         }
     }
 }

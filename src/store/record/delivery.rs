@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::code::{Coded, known};
 use super::content::minor;
+use super::grant::GrantRecord;
 use crate::domain::{
     Abandonment, Attempt, CartId, Channel, Currency, Delivery, DeliveryId, EndpointBrief, EndpointName, Event,
     EventKind, Moment, OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply, ShopId,
@@ -35,10 +36,12 @@ pub struct DeliveryRecord<'a> {
     /// Of the last attempts: which, counted from the newest, and what was answered.
     #[serde(default, borrow)]
     replies: Vec<ReplyRecord<'a>>,
+    #[serde(default, borrow)]
+    incentive: Option<GrantRecord<'a>>,
 }
 
 /// How many fields a delivery has here; more are a later version's.
-pub const FIELDS: u8 = 13;
+pub const FIELDS: u8 = 14;
 
 #[derive(Serialize, Deserialize)]
 struct ReplyRecord<'a> {
@@ -162,6 +165,7 @@ impl<'a> DeliveryRecord<'a> {
             attempt_count: delivery.attempt_count,
             attempts: delivery.attempts.iter().map(attempt).collect(),
             replies: ReplyRecord::all_of(&delivery.attempts),
+            incentive: delivery.incentive.as_ref().map(GrantRecord::of),
         }
     }
 
@@ -191,6 +195,7 @@ impl<'a> DeliveryRecord<'a> {
             send_not_after: Moment::from_millis(self.send_not_after),
             attempt_count: self.attempt_count,
             attempts,
+            incentive: known(self.incentive, GrantRecord::into_grant)?,
         })
     }
 }

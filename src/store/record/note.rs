@@ -11,8 +11,8 @@ use super::content::minor;
 use super::order::MarksRecord;
 use super::{payload, read};
 use crate::domain::{
-    ArmName, CartId, Channel, DeliveryId, ExperimentName, Exposure, IdentifierHash, Moment, Note, OptOut, ProductId,
-    Reminded, ReminderId, StockLevel,
+    ArmName, CartId, Channel, DeliveryId, ExperimentName, Exposure, Granted, Grantee, IdentifierHash, IncentiveCode,
+    IncentiveName, Moment, Note, OptOut, OrderId, ProductId, Reminded, ReminderId, StockLevel,
 };
 
 type Text<'a> = Cow<'a, str>;
@@ -24,6 +24,7 @@ const GRANTED: u8 = 4;
 const LINKED: u8 = 5;
 const STOCK: u8 = 6;
 const RESERVED: u8 = 7;
+const DECIDED: u8 = 8;
 /// Below it are the numbers of kinds, from it on the first bytes of purchases.
 const PURCHASES: u8 = 0x80;
 
@@ -67,6 +68,19 @@ struct GrantedRecord<'a> {
     #[serde(borrow)]
     reminder: ReminderRecord<'a>,
     at: i64,
+    /// When the cart was made.
+    made_at: i64,
+    #[serde(borrow)]
+    incentive: Text<'a>,
+    #[serde(borrow)]
+    code: Text<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReservedRecord<'a> {
+    #[serde(borrow)]
+    reminder: ReminderRecord<'a>,
+    made_at: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,8 +118,15 @@ pub fn note_payload(note: &Note) -> Vec<u8> {
             };
             tagged(EXPOSED, &record)
         }
-        Note::Granted { reminder, at } => {
-            tagged(GRANTED, &GrantedRecord { reminder: ReminderRecord::of(reminder), at: at.millis() })
+        Note::Granted(Granted { to, incentive, code, at }) => {
+            let record = GrantedRecord {
+                reminder: ReminderRecord::of(&to.reminder),
+                at: at.millis(),
+                made_at: to.made_at.millis(),
+                incentive: Cow::Borrowed(incentive.as_str()),
+                code: Cow::Borrowed(code.reveal()),
+            };
+            tagged(GRANTED, &record)
         }
         Note::Linked(hash) => tagged(LINKED, &hash.0),
         Note::Stock(StockLevel { product, in_stock, price, at }) => {
@@ -117,7 +138,11 @@ pub fn note_payload(note: &Note) -> Vec<u8> {
             };
             tagged(STOCK, &record)
         }
-        Note::Reserved(reminder) => tagged(RESERVED, &ReminderRecord::of(reminder)),
+        Note::Reserved(Grantee { reminder, made_at }) => {
+            let record = ReservedRecord { reminder: ReminderRecord::of(reminder), made_at: made_at.millis() };
+            tagged(RESERVED, &record)
+        }
+        Note::Decided(order) => tagged(DECIDED, &order.as_str()),
     }
 }
 
@@ -129,7 +154,7 @@ fn tagged(kind: u8, record: &impl Serialize) -> Vec<u8> {
 
 /// Whether this is a kind that a later version made.
 pub fn is_newer(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|&kind| kind > RESERVED && kind < PURCHASES)
+    payload.first().is_some_and(|&kind| kind > DECIDED && kind < PURCHASES)
 }
 
 /// Reads [`note_payload`].
@@ -162,7 +187,12 @@ pub fn into_note(payload: &[u8]) -> Option<Note> {
         }
         GRANTED => {
             let record: GrantedRecord<'_> = read(rest)?;
-            Note::Granted { reminder: record.reminder.into_reminder()?, at: Moment::from_millis(record.at) }
+            Note::Granted(Granted {
+                to: grantee(record.reminder, record.made_at)?,
+                incentive: IncentiveName::parse(&record.incentive).ok()?,
+                code: IncentiveCode::parse(&record.code)?,
+                at: Moment::from_millis(record.at),
+            })
         }
         LINKED => Note::Linked(IdentifierHash(read(rest)?)),
         STOCK => {
@@ -174,9 +204,17 @@ pub fn into_note(payload: &[u8]) -> Option<Note> {
                 at: Moment::from_millis(record.at),
             })
         }
-        RESERVED => Note::Reserved(read::<ReminderRecord<'_>>(rest)?.into_reminder()?),
+        RESERVED => {
+            let record: ReservedRecord<'_> = read(rest)?;
+            Note::Reserved(grantee(record.reminder, record.made_at)?)
+        }
+        DECIDED => Note::Decided(OrderId::parse(read::<&str>(rest)?).ok()?),
         _ => return None,
     })
+}
+
+fn grantee(reminder: ReminderRecord<'_>, made_at: i64) -> Option<Grantee> {
+    Some(Grantee { reminder: reminder.into_reminder()?, made_at: Moment::from_millis(made_at) })
 }
 
 impl<'a> ReminderRecord<'a> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
-use crate::domain::{Moment, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief};
+use crate::domain::{Moment, Offer, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief, Worth};
 
 /// A moment as RFC 3339 in UTC.
 pub(super) struct Stamp(pub(super) Moment);
@@ -90,6 +90,8 @@ pub(super) struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub send_not_after: Option<Stamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub incentive: Option<IncentiveForm<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub experiment: Option<Experiment<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous_reminders: Option<Vec<PreviousForm>>,
@@ -106,6 +108,40 @@ pub(super) struct Experiment<'a> {
     pub holdout: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arm: Option<&'a str>,
+}
+
+/// What a reminder offers. Nothing in it is personal: a code names nobody, and a thin body without it would be of no use.
+#[derive(Serialize)]
+pub(super) struct IncentiveForm<'a> {
+    name: &'a str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_minor: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<&'static str>,
+    code: &'a str,
+    expires_at: Stamp,
+}
+
+impl<'a> IncentiveForm<'a> {
+    pub(super) fn of(offer: &'a Offer) -> Self {
+        let (value, value_minor, currency) = match offer.worth {
+            Worth::Percent(percent) => (Some(percent), None, None),
+            Worth::Amount(amount, currency) => (None, Some(amount.get()), Some(currency.code())),
+            Worth::FreeShipping => (None, None, None),
+        };
+        Self {
+            name: offer.incentive.as_str(),
+            kind: offer.worth.kind(),
+            value,
+            value_minor,
+            currency,
+            code: offer.code.reveal(),
+            expires_at: Stamp(offer.expires_at),
+        }
+    }
 }
 
 #[derive(Serialize)]

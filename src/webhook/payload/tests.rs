@@ -1,6 +1,7 @@
 //! Bodies: exact ones, which are also the examples of `docs/webhooks.md`, and the bound on their size.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,8 +10,9 @@ use super::form::response;
 use super::*;
 use crate::domain::{
     Abandonment, CartId, Channel, Consent, ConsentStatus, Content, Currency, EndpointBrief, EndpointName, Event, Heard,
-    Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText, ProductId, Reason, ReasonCode, ReasonSource,
-    ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals, Trail, Why, retry_ladder,
+    IncentiveCode, IncentiveName, Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText, ProductId, Reason,
+    ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals,
+    Trail, Why, Worth, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -81,9 +83,15 @@ fn content() -> Content {
     }
 }
 
-const fn beside(thin: bool, links: &ReminderLinks) -> Beside<'_> {
+fn beside(thin: bool, links: &ReminderLinks) -> Beside<'_> {
     static STOCK: Stock = Stock::unknown();
-    Beside { thin, stock: &STOCK, responses: &[], links }
+    static OFFER: LazyLock<Offer> = LazyLock::new(|| Offer {
+        incentive: IncentiveName::parse("ten-percent").expect("a slug"),
+        worth: Worth::Percent(10),
+        code: IncentiveCode::parse("CW-7K2M9QX4ZB3T").expect("a code"),
+        expires_at: at("2026-11-26T06:30:00Z"),
+    });
+    Beside { thin, stock: &STOCK, responses: &[], links, offer: Some(&OFFER) }
 }
 
 fn cart() -> Cart {
@@ -198,6 +206,8 @@ fn a_reminder_says_everything_in_a_fixed_order() {
         r#""recovery_url":"https://cart.shop.example/r/AVq3xQ","recovery_url_expires_at":"2026-12-23T06:30:00Z","#,
         r#""unsubscribe_url":"https://cart.shop.example/u/AVq3xg","check_url":"https://cart.shop.example/v1/check/AVq3xw","#,
         r#""send_not_after":"2026-11-23T18:30:00Z","#,
+        r#""incentive":{"name":"ten-percent","kind":"percent","value":10,"code":"CW-7K2M9QX4ZB3T","#,
+        r#""expires_at":"2026-11-26T06:30:00Z"},"#,
         r#""experiment":{"holdout":false},"#,
         r#""previous_reminders":[{"abandonment":1,"step":1,"decided_at":"2026-11-22T10:30:00.05Z"}],"#,
         r#""attributes":{"utm_source":"newsletter"}}}"#,
@@ -216,6 +226,8 @@ fn a_thin_reminder_names_nobody() {
         r#""totals":{"subtotal_minor":3998,"discount_minor":0,"shipping_minor":490,"tax_minor":716,"#,
         r#""total_minor":4488,"tax_included":true},"currency":"EUR","#,
         r#""check_url":"https://cart.shop.example/v1/check/AVq3xw","send_not_after":"2026-11-23T18:30:00Z","#,
+        r#""incentive":{"name":"ten-percent","kind":"percent","value":10,"code":"CW-7K2M9QX4ZB3T","#,
+        r#""expires_at":"2026-11-26T06:30:00Z"},"#,
         r#""experiment":{"holdout":false},"#,
         r#""previous_reminders":[{"abandonment":1,"step":1,"decided_at":"2026-11-22T10:30:00.05Z"}]}}"#,
     );
@@ -258,6 +270,23 @@ fn the_documentation_lists_every_reason_and_delay() {
         let [reminder, state] = [&reminder, &state].map(|ladder| ladder.get(index).map_or("-".to_owned(), text));
         let row = format!("| {} | {reminder} | {state} |", index + 2);
         assert!(DOCS.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn an_incentive_says_what_it_is_worth_by_its_kind() {
+    let (links, amount) = (links(), Worth::Amount(minor(500), Currency::parse("EUR").expect("a currency")));
+    for (worth, says) in [
+        (amount, serde_json::json!({"kind": "amount", "value_minor": 500, "currency": "EUR"})),
+        (Worth::FreeShipping, serde_json::json!({"kind": "free_shipping"})),
+    ] {
+        let offer = Offer { worth, ..beside(false, &links).offer.expect("there is one").clone() };
+        let beside = Beside { offer: Some(&offer), ..beside(true, &links) };
+        let body = render(&delivery(EventKind::Reminder), &cart(), &beside).expect("it fits");
+        let mut told = serde_json::from_slice::<Value>(&body).expect("JSON")["data"]["incentive"].take();
+        let told = told.as_object_mut().expect("an object");
+        told.retain(|name, _| !matches!(name.as_str(), "name" | "code" | "expires_at"));
+        assert_eq!(Value::Object(told.clone()), says);
     }
 }
 

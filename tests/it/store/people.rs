@@ -1,10 +1,10 @@
 //! What is known under a shopper's identifiers: notes, and carts.
 
 use cartwake::domain::{
-    ArmName, Channel, DeliveryId, EndpointName, EventKind, ExperimentName, Exposure, Note, NoteKey, OptOut, ProductId,
-    PurchaseMark, Reminded, ReminderId, StockLevel,
+    ArmName, Channel, DeliveryId, EndpointName, EventKind, ExperimentName, Exposure, Granted, Grantee, IncentiveCode,
+    IncentiveName, Note, NoteKey, OptOut, ProductId, PurchaseMark, Reminded, ReminderId, StockLevel,
 };
-use cartwake::store::Store;
+use cartwake::store::{Asked, Store};
 
 use super::write::carts_of;
 use crate::samples::{at, cart_id, hash, mark, mark_of, order_id, shop, shop_named};
@@ -168,6 +168,20 @@ fn exposed(arm: &str, cart: &str) -> Note {
     Note::Exposed(Exposure { experiment, arm, cart: cart_id(cart), at: at(5) })
 }
 
+fn grantee(cart: &str) -> Grantee {
+    Grantee { reminder: reminder(cart), made_at: at(1) }
+}
+
+fn reserved(cart: &str) -> Note {
+    Note::Reserved(grantee(cart))
+}
+
+fn granted(cart: &str, code: &str) -> Note {
+    let incentive = IncentiveName::parse("ten-percent").expect("a slug");
+    let code = IncentiveCode::parse(code).expect("a code");
+    Note::Granted(Granted { to: grantee(cart), incentive, code, at: at(4) })
+}
+
 fn level(in_stock: bool, seconds: i64) -> Note {
     let product = ProductId::parse("p-1/\"x\"").expect("graphic");
     Note::Stock(StockLevel { product, in_stock, price: None, at: at(seconds) })
@@ -180,10 +194,11 @@ pub async fn every_kind_of_note_reads_back_as_written(store: &dyn Store) {
         Note::OptedOut(OptOut { channel: None, at: at(2) }),
         reminded("c-1", 3),
         exposed("holdout", "c-1"),
-        Note::Granted { reminder: reminder("c-1"), at: at(4) },
+        granted("c-1", "CODE-1"),
         Note::Linked(hash(9)),
         level(true, 6),
-        Note::Reserved(reminder("c-1")),
+        reserved("c-1"),
+        Note::Decided(order_id("o-1")),
     ];
     for (count, note) in notes.iter().enumerate() {
         let known = note_at(store, note, 1000, 0).await;
@@ -197,15 +212,45 @@ pub async fn every_kind_of_note_reads_back_as_written(store: &dyn Store) {
 }
 
 pub async fn the_first_arm_and_the_first_owner_of_a_code_stay(store: &dyn Store) {
-    let mine = Note::Reserved(reminder("c-1"));
+    let mine = reserved("c-1");
     assert_eq!(note_at(store, &mine, 500, 0).await, std::slice::from_ref(&mine));
-    assert_eq!(note_at(store, &Note::Reserved(reminder("c-2")), 1000, 1).await, std::slice::from_ref(&mine));
+    assert_eq!(note_at(store, &reserved("c-2"), 1000, 1).await, std::slice::from_ref(&mine));
     assert_eq!(note_at(store, &mine, 1000, 2).await, [mine], "its end does not move");
-    let theirs = Note::Reserved(reminder("c-2"));
+    let theirs = reserved("c-2");
     assert_eq!(note_at(store, &theirs, 1000, 501).await, [theirs], "what is over gives way");
     store.unnote(&shop(), &[hash(1)], &NoteKey::reserved()).await.expect("reachable");
     assert_eq!(note_at(store, &exposed("holdout", "c-1"), 1000, 0).await, [exposed("holdout", "c-1")]);
     assert_eq!(note_at(store, &exposed("default", "c-2"), 1000, 0).await, [exposed("holdout", "c-1")]);
+    let decided = |order| Note::Decided(order_id(order));
+    note_at(store, &decided("o-2"), 1000, 0).await;
+    let known = note_at(store, &decided("o-1"), 1000, 1).await;
+    assert!(known.contains(&decided("o-2")) && !known.contains(&decided("o-1")), "{known:?}");
+}
+
+pub async fn of_many_who_reserve_a_code_at_once_one_gets_it(store: &dyn Store) {
+    let (shop, carts): (_, Vec<String>) = (shop(), (0..20).map(|n| format!("c-{n}")).collect());
+    // Each leaves a grant on its person and reaches for the code in the same exchange.
+    let asked: Vec<Asked<'_>> = carts
+        .iter()
+        .flat_map(|cart| {
+            let grant = Asked { shop: &shop, hashes: vec![hash(2)], leave: Some((granted(cart, "CODE-1"), at(1000))) };
+            let code = Asked { shop: &shop, hashes: vec![hash(1)], leave: Some((reserved(cart), at(1000))) };
+            [grant, code]
+        })
+        .collect();
+    let found = store.notes_all(&asked, at(1)).await;
+    let owners: Vec<Vec<Note>> = found.into_iter().skip(1).step_by(2).map(|notes| notes.expect("reachable")).collect();
+    assert!(owners.iter().all(|owner| owner.len() == 1 && *owner == owners[0]), "{owners:?}");
+    let won = carts.iter().filter(|cart| owners[0] == [reserved(cart)]).count();
+    assert_eq!(won, 1);
+    assert_eq!(store.notes(&shop, &[hash(2)], at(2)).await.expect("reachable").len(), carts.len());
+}
+
+pub async fn a_grant_is_replaced_by_a_later_one_of_its_reminder_and_may_be_taken_off(store: &dyn Store) {
+    note_at(store, &granted("c-1", "CODE-1"), 1000, 1).await;
+    assert_eq!(note_at(store, &granted("c-1", "CODE-2"), 1000, 2).await, [granted("c-1", "CODE-2")]);
+    store.unnote(&shop(), &[hash(1)], &NoteKey::granted(&reminder("c-1"))).await.expect("reachable");
+    assert_eq!(store.notes(&shop(), &[hash(1)], at(3)).await.expect("reachable"), []);
 }
 
 pub async fn older_news_of_stock_never_replaces_newer(store: &dyn Store) {

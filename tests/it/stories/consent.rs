@@ -176,6 +176,34 @@ pub async fn an_arm_is_reminded_after_a_delay_of_its_own(on: Backend) {
     assert_eq!(reminders(&shop), 2);
 }
 
+pub async fn a_person_counts_once_in_an_experiment_in_whatever_order_their_orders_arrive(on: Backend) {
+    let program = PLAIN.replace("holdout_percent = 0", "holdout_percent = 50");
+    let shop = Shop::open_with_program(on, &program, NOON).await;
+    for n in 0..6 {
+        shop.puts(&format!("c-{n}"), cart_of(&format!("shopper-{n}@example.com"))).await;
+    }
+    shop.advance(6 * HOUR).await;
+    let now = shop.now();
+    for n in 0..6_u32 {
+        let email = format!("shopper-{n}@example.com");
+        // Placed in the order of their names; of half of the persons the later one is heard of first.
+        let placed = [("a", now.minus(HOUR)), ("b", now)];
+        let heard = if n % 2 == 0 { [1, 0] } else { [0, 1] };
+        for (name, at) in heard.map(|place| placed[place]) {
+            assert_eq!(shop.orders(order_of(&format!("{name}-{n}"), &email, &["p-1"], at)).await.status, 200);
+        }
+        // A repeat of either is no further outcome.
+        shop.orders(order_of(&format!("a-{n}"), &email, &["p-1"], placed[0].1)).await;
+    }
+    let mut converted = 0;
+    for arm in ["holdout", "default"] {
+        let persons = shop.tally(&format!("experiment_persons/holdout/{arm}")).await;
+        assert_eq!(shop.tally(&format!("experiment/holdout/{arm}/converted")).await, persons, "{arm}");
+        converted += persons;
+    }
+    assert_eq!(converted, 6);
+}
+
 pub async fn carts_of_crawlers_staff_and_machines_are_in_no_rate(on: Backend) {
     let shop =
         Shop::open_with_program(on, &format!("{PLAIN}shoppers.staff_domains = [\"shop.example\"]\n"), NOON).await;

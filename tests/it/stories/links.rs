@@ -4,7 +4,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::{Value, json};
 
-use crate::shop::{Backend, HOUR, MINUTE, Shop, cart_of, order_of};
+use crate::shop::{ADMIN_KEY, Backend, HOUR, MINUTE, Shop, cart_of, order_of};
 
 /// What a browser, or a machine, got.
 struct Visit {
@@ -74,7 +74,7 @@ pub async fn the_link_in_a_reminder_leads_back_to_the_cart(on: Backend) {
     assert_eq!((visit.header("cache-control"), visit.header("referrer-policy")), ("no-store", "no-referrer"));
     assert!(visit.headers.get("set-cookie").is_none());
     assert_eq!(shop.state("c-1").await, "abandoned", "opening a link changes nothing");
-    assert_eq!((shop.tally("touches").await, shop.tally("clicks").await), (1, 0));
+    assert_eq!((shop.tally("touches/first").await, shop.tally("clicks/first").await), (1, 0));
 }
 
 pub async fn scanners_neither_count_as_people_nor_use_a_link_up(on: Backend) {
@@ -84,14 +84,14 @@ pub async fn scanners_neither_count_as_people_nor_use_a_link_up(on: Backend) {
     for header in [("sec-purpose", "prefetch"), ("purpose", "prefetch"), ("x-moz", "prefetch")] {
         assert_eq!(opens(&url, Method::GET, &[header]).await.status, 302);
     }
-    assert_eq!(shop.tally("touches").await, 0, "who says that nobody looks is not counted");
+    assert_eq!(shop.tally("touches/first").await, 0, "who says that nobody looks is not counted");
     for _ in 0..20 {
         assert_eq!(visits(&url).await.status, 302);
     }
-    assert_eq!((shop.tally("touches").await, shop.tally("clicks").await), (1, 0));
+    assert_eq!((shop.tally("touches/first").await, shop.tally("clicks/first").await), (1, 0));
     let answer = comes_back(&shop, token(&url)).await;
     assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("restored")), "{answer:?}");
-    assert_eq!(shop.tally("clicks").await, 1);
+    assert_eq!(shop.tally("clicks/first").await, 1);
     assert!(shop.metrics().await.contains("cartwake_link_touches_total{shop=\"test\"} 1"));
 }
 
@@ -108,10 +108,39 @@ pub async fn a_person_who_comes_back_is_counted_once_and_gets_the_cart(on: Backe
         assert_eq!(cart["checkout_url"], "https://shop.example/checkout/1");
         assert!(!answer.body.to_string().contains("joe"), "a reference says nothing of whose cart it is");
     }
-    assert_eq!(shop.tally("clicks").await, 1);
+    assert_eq!(shop.tally("clicks/first").await, 1);
     assert_eq!(shop.state("c-1").await, "active", "the shopper is back");
     shop.advance(25 * MINUTE).await;
     assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 1);
+}
+
+pub async fn who_followed_a_link_is_told_by_the_step_that_brought_it(on: Backend) {
+    let (shop, first) = reminded(on).await;
+    visits(&link(&first, "recovery_url")).await;
+    shop.advance(24 * HOUR).await;
+    let second = shop.receiver.of_kind("cart.reminder").pop().expect("the second step").json()["data"].clone();
+    assert_eq!(second["step"]["name"], "second");
+    for _ in 0..2 {
+        visits(&link(&second, "recovery_url")).await;
+        comes_back(&shop, token(&link(&second, "recovery_url"))).await;
+    }
+    let report = shop.ops(Method::GET, "/v1/reports/recovery").await.body;
+    let step = |name: &str| {
+        let steps = report["steps"].as_array().expect("a list");
+        let row = steps.iter().find(|row| row["step"] == name).expect("a step");
+        (row["touches"].as_i64(), row["clicks"].as_i64())
+    };
+    assert_eq!((step("first"), step("second")), ((Some(1), Some(0)), (Some(1), Some(1))), "{report}");
+    assert_eq!((&report["touches"], &report["clicks"]), (&json!(2), &json!(1)));
+    let sheet = shop.get_as("/v1/reports/recovery", Some(ADMIN_KEY), "text/csv").await.text().await.expect("text");
+    let head: Vec<&str> = sheet.lines().next().expect("a head").split(',').collect();
+    let column = |name: &str| head.iter().position(|column| *column == name).expect("a column");
+    let of = |step: &str, name: &str| -> i64 {
+        let rows = sheet.lines().map(|line| line.split(',').collect::<Vec<_>>());
+        let rows = rows.filter(|cells| cells[column("step")] == step);
+        rows.map(|cells| cells[column(name)].parse::<i64>().expect("a number")).sum()
+    };
+    assert_eq!([of("first", "touches"), of("second", "touches"), of("second", "clicks")], [1, 1, 1], "{sheet}");
 }
 
 pub async fn lines_that_are_gone_are_told_apart(on: Backend) {
@@ -175,7 +204,7 @@ pub async fn a_link_ends_when_it_says(on: Backend) {
     let visit = opens(&url, Method::GET, &[("accept-language", "fr")]).await;
     assert!(visit.status == 410 && visit.text.contains("Ce lien a expiré"), "{}", visit.text);
     assert_eq!(comes_back(&shop, token(&url)).await.body["outcome"], "expired");
-    assert_eq!(shop.tally("clicks").await, 0);
+    assert_eq!(shop.tally("clicks/first").await, 0);
 }
 
 pub async fn a_forged_link_tells_nothing(on: Backend) {
@@ -224,7 +253,7 @@ pub async fn an_order_by_a_link_is_a_click_and_settles_the_cart_it_came_from(on:
     let answer = shop.orders(order).await;
     assert_eq!(answer.body["carts"], json!(["c-1"]), "{answer:?}");
     assert_eq!(shop.state("c-1").await, "converted");
-    assert_eq!(shop.tally("clicks").await, 1);
+    assert_eq!(shop.tally("clicks/first").await, 1);
     let mut odd = order_of("o-2", "ann@example.com", &["p-9"], shop.now());
     odd["recovery_ref"] = json!("utm-something");
     assert_eq!(shop.orders(odd).await.status, 200, "an order is never refused for what came with a link");
