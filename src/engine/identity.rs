@@ -5,7 +5,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, ProductId, ShopId, Shopper};
+use crate::domain::{Channel, Identifier, IdentifierHash, IdentifierKind, Moment, ProductId, ShopId, Shopper};
 
 #[derive(Clone)]
 pub struct Identity {
@@ -49,6 +49,14 @@ impl Identity {
         self.keyed(&[shop.as_str(), "stock"])
     }
 
+    /// A name for a privacy request: of it nobody learns whom it was about.
+    pub fn request(&self, shop: &ShopId, hashes: &[IdentifierHash], at: Moment) -> String {
+        let mut about: Vec<String> = hashes.iter().map(hex).collect();
+        about.sort_unstable();
+        let hash = self.keyed(&[shop.as_str(), "erasure", &at.millis().to_string(), &about.concat()]);
+        format!("ers_{}", hex(&hash))
+    }
+
     fn keyed(&self, parts: &[&str]) -> IdentifierHash {
         let mut mac = self.keyed.clone();
         for part in parts {
@@ -60,4 +68,8 @@ impl Identity {
         hash.copy_from_slice(&whole[..16]);
         IdentifierHash(hash)
     }
+}
+
+fn hex(hash: &IdentifierHash) -> String {
+    format!("{:032x}", u128::from_be_bytes(hash.0))
 }
