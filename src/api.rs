@@ -26,7 +26,9 @@ mod delivery_view;
 mod dismiss;
 mod endpoints;
 mod envelope;
+mod erasures;
 mod explain;
+mod exports;
 mod faults;
 mod fields;
 mod json;
@@ -39,6 +41,7 @@ mod ops;
 mod opt_outs;
 mod orders;
 mod page;
+mod privacy;
 mod problem;
 mod query;
 mod readiness;
@@ -154,6 +157,8 @@ pub fn configure_ops(routes: &mut ServiceConfig) {
         .service(at("/v1/carts", "GET").route(get().to(carts::list)))
         .service(at("/v1/carts/{cart_id}", "GET").route(get().to(carts::get)))
         .service(at("/v1/carts/{cart_id}/explain", "GET").route(get().to(explain::get)))
+        .service(at("/v1/erasures", "POST").route(post().to(erasures::post)))
+        .service(at("/v1/exports", "POST").route(post().to(exports::post)))
         .service(at("/v1/reports/funnel", "GET").route(get().to(reports::funnel)))
         .service(at("/v1/reports/reasons", "GET").route(get().to(reports::reasons)))
         .service(at("/v1/reports/recovery", "GET").route(get().to(reports::recovery)))

@@ -13,6 +13,7 @@
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/calibration.rs`: which inferred reasons shoppers keep denying.
 //! - `engine/explain.rs`: why a shopper was or was not reminded.
+//! - `engine/traces.rs`: what is held of a person; `engine/exports.rs` tells it, `engine/erasure.rs` erases it.
 //! - `engine/links.rs`: what follows from a link of a reminder.
 //! - `engine/observed.rs`: the store, with every call timed.
 //! - `engine/pulse.rs`: the loop shell around the last two; the only place that sleeps.
@@ -23,7 +24,9 @@ mod answers;
 mod calibration;
 mod dispatcher;
 mod endpoints;
+mod erasure;
 mod explain;
+mod exports;
 mod identity;
 mod inbox;
 mod incentives;
@@ -39,12 +42,15 @@ mod policies;
 mod pulse;
 mod scheduler;
 mod stock;
+mod traces;
 mod unreadable;
 mod vetting;
 
 pub use calibration::run_calibration;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
+pub use erasure::Erased;
 pub use explain::{Explanation, Outlook, StepOutlook};
+pub use exports::{Held, HeldCart};
 pub use inbox::{Engine, Once, WriteError};
 pub use letters::{Replayed, Retried, status_parts};
 pub use links::{Followed, StillRight};
@@ -52,3 +58,4 @@ pub use opt_outs::OptedOut;
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
 pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
 pub use scheduler::{Scheduler, Woken};
+pub use traces::{Limit, Reach, Whom};

@@ -6,6 +6,7 @@
 mod expected;
 mod experiments;
 mod maker;
+mod privacy;
 mod reasons;
 mod reminders;
 mod status;
@@ -22,9 +23,10 @@ pub use self::expected::ExpectedShop;
 use self::expected::Known;
 use self::experiments::ExperimentMetrics;
 use self::maker::Maker;
+use self::privacy::PrivacyMetrics;
 use self::reasons::ReasonMetrics;
 use self::reminders::ReminderMetrics;
-use self::status::status_text;
+use self::status::{error_kind, status_text};
 use crate::domain::{EndpointName, Fact, Moment, OutcomeName, ReasonCode, ShopId, Why};
 use crate::store::{Store, StoreError, StoreResult};
 
@@ -67,6 +69,7 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     reload_ok: IntGauge,
+    pub privacy: PrivacyMetrics,
 }
 
 impl Metrics {
@@ -185,6 +188,7 @@ impl Metrics {
             ),
             conflicts,
             reload_ok,
+            privacy: PrivacyMetrics::new(&make),
             known: RwLock::default(),
             registry: make.registry,
         }
@@ -305,9 +309,8 @@ impl Metrics {
         self.endpoint_up.with_label_values(&[shop.as_str(), endpoint.as_str()]).set(i64::from(up));
     }
 
-    /// An endpoint is no longer configured: whether it is up is no question any more.
+    /// An endpoint is no longer configured: whether it is up is no question any more. Not there is as good as removed.
     pub fn endpoint_removed(&self, shop: &ShopId, endpoint: &EndpointName) {
-        // Not there is as good as removed.
         self.endpoint_up.remove_label_values(&[shop.as_str(), endpoint.as_str()]).unwrap_or_default();
     }
 
@@ -323,14 +326,7 @@ impl Metrics {
 
     /// A store call failed.
     pub fn store_error(&self, op: &str, error: &StoreError) {
-        let kind = match error {
-            StoreError::Unavailable(_) => "unavailable",
-            StoreError::Full => "full",
-            StoreError::Corrupt { .. } => "corrupt",
-            StoreError::Unusable(_) => "unusable",
-            StoreError::Newer { .. } => "newer",
-        };
-        self.store_errors.with_label_values(&[op, kind]).inc();
+        self.store_errors.with_label_values(&[op, error_kind(error)]).inc();
     }
 
     /// A reload was taken, or refused.

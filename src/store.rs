@@ -10,6 +10,7 @@
 //! Read next: `store/record.rs` for the stored form, then the backend that interests you.
 
 pub mod embedded;
+mod erasure;
 mod letters;
 mod notes;
 mod outbox;
@@ -17,6 +18,7 @@ pub mod record;
 pub mod redis;
 pub mod turns;
 
+pub use self::erasure::{CARTS_OF_MAX, Erase};
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
 pub use self::notes::Asked;
 pub use self::outbox::{
@@ -206,7 +208,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 
 /// A place that keeps carts. See the contract at the top of this file.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Erase + Send + Sync + 'static {
     /// For logs and readiness: `embedded`, `redis`.
     fn name(&self) -> &'static str;
 
@@ -262,7 +264,7 @@ pub trait Store: Send + Sync + 'static {
     }
     /// Takes a note off each hash, if [`Note::is_removable`].
     async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()>;
-    /// The carts enrolled under these identifiers, each once, at most 200.
+    /// The carts enrolled under these identifiers, each once, at most [`CARTS_OF_MAX`].
     async fn carts_of(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<CartId>>;
 
     /// Shows that this process looks for what is due, about once a second. Processes that do share the looking: what is due

@@ -251,6 +251,11 @@ impl From<WriteError> for Problem {
             WriteError::KeyReused => {
                 Self::new(Kind::IdempotencyKeyReused, "A key stands for one request: the same method, path and body.")
             }
+            WriteError::SharedDevice => {
+                let detail =
+                    "is of a device that several people use: name the person by email, phone or customer_id".into();
+                Self::with_faults(Kind::InvalidBody, vec![Fault { pointer: "/anonymous_id".to_owned(), detail }])
+            }
             WriteError::Busy => Self::new(Kind::Busy, "Nothing was stored."),
             // The shop went with a reload between the check of the key and the write.
             WriteError::UnknownShop => Self::new(Kind::NoSuchShop, "The shop is no longer configured."),

@@ -127,6 +127,7 @@ fn program(page: &mut Page, program: &Program) {
     page.span("converted", program.retention.converted);
     page.span("opt_out", program.retention.opt_out);
     page.span("tombstone", program.retention.tombstone);
+    page.span("backups", program.retention.backups);
     page.table("[shop.program.rules]");
     page.texts("off", &program.rules.off.iter().collect::<Vec<_>>());
     page.set("shipping_cost_percent", i64::from(program.rules.shipping_cost_percent));

@@ -168,7 +168,8 @@ fn retention(section: &mut Section<'_>) -> Retention {
         contact: section.span("contact", range.clone()),
         converted: section.span("converted", range.clone()),
         opt_out: section.span("opt_out", range.clone()),
-        tombstone: section.span("tombstone", range),
+        tombstone: section.span("tombstone", range.clone()),
+        backups: section.span("backups", range),
     };
     if retention.anonymous < retention.empty {
         section.refuse("anonymous", "must not be shorter than empty");

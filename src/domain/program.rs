@@ -133,6 +133,8 @@ pub struct Retention {
     pub opt_out: Duration,
     /// What is left of an erased or expired cart: its id and state, so that a late event cannot re-open it.
     pub tombstone: Duration,
+    /// Copies of the store, kept elsewhere: said in receipts, and nothing is deleted by it.
+    pub backups: Duration,
 }
 
 named! {
@@ -310,6 +312,7 @@ impl Default for Program {
                 converted: Duration::from_secs(180 * DAY),
                 opt_out: Duration::from_secs(1_825 * DAY),
                 tombstone: Duration::from_secs(7 * DAY),
+                backups: Duration::from_secs(30 * DAY),
             },
             rules: RuleSettings::default(),
             keep_comments: false,

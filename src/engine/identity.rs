@@ -6,7 +6,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::domain::{
-    Channel, Exposure, Grantee, Identifier, IdentifierHash, IdentifierKind, IncentiveCode, ProductId, ShopId, Shopper,
+    Channel, Exposure, Grantee, Identifier, IdentifierHash, IdentifierKind, IncentiveCode, Moment, ProductId, ShopId,
+    Shopper,
 };
 
 #[derive(Clone)]
@@ -71,6 +72,14 @@ impl Identity {
         u128::from_be_bytes(hash.0)
     }
 
+    /// A name for a privacy request: of it nobody learns whom it was about.
+    pub fn request(&self, shop: &ShopId, hashes: &[IdentifierHash], at: Moment) -> String {
+        let mut about: Vec<String> = hashes.iter().map(hex).collect();
+        about.sort_unstable();
+        let hash = self.keyed(&[shop.as_str(), "erasure", &at.millis().to_string(), &about.concat()]);
+        format!("ers_{}", hex(&hash))
+    }
+
     fn keyed(&self, parts: &[&str]) -> IdentifierHash {
         let mut mac = self.keyed.clone();
         for part in parts {
@@ -82,4 +91,8 @@ impl Identity {
         hash.copy_from_slice(&whole[..16]);
         IdentifierHash(hash)
     }
+}
+
+fn hex(hash: &IdentifierHash) -> String {
+    format!("{:032x}", u128::from_be_bytes(hash.0))
 }

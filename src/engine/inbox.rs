@@ -46,6 +46,9 @@ pub enum WriteError {
     /// Others kept changing the cart: try again.
     #[error("the cart is being changed by too many writers")]
     Busy,
+    /// Nobody can say whose it is.
+    #[error("the device is used by several people")]
+    SharedDevice,
     #[error("there is no such shop")]
     UnknownShop,
     #[error(transparent)]
@@ -56,7 +59,7 @@ impl WriteError {
     pub(super) const fn label(&self) -> &'static str {
         match self {
             Self::Store(_) | Self::Busy => "failed",
-            Self::Refused(_) | Self::KeyReused | Self::UnknownShop => "refused",
+            Self::Refused(_) | Self::KeyReused | Self::SharedDevice | Self::UnknownShop => "refused",
         }
     }
 }

@@ -4,7 +4,7 @@
 //! every look and limit it has. Read next: `domain/resend.rs`.
 
 use super::inbox::Engine;
-use crate::domain::{self, AsItIs, CartId, Delivery, DeliveryId, EventKind, Moment, Outcome, Status, Why};
+use crate::domain::{self, AsItIs, Cart, CartId, Delivery, DeliveryId, EventKind, Moment, Outcome, Status, Why};
 use crate::store::{BATCH_MAX, Lane, Letter, LetterPage, Revival, Shelf, StoreResult};
 use crate::webhook::{Message, payload};
 
@@ -134,11 +134,10 @@ impl Engine {
     /// When the store cannot be asked.
     pub async fn deliveries_of(&self, shop: &domain::ShopId, cart: &CartId) -> StoreResult<Option<Vec<Letter>>> {
         let Some(stored) = self.store.load(shop, cart, None).await?.record else { return Ok(None) };
-        let policies = self.policies();
-        let Some(policy) = policies.shops.get(shop) else { return Ok(None) };
-        let endpoints: Vec<_> = policy.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-        let steps = u32::try_from(policy.program.steps_max()).unwrap_or(u32::MAX);
-        let ids = domain::deliveries_of(&stored.value, &endpoints, steps);
+        if self.shop(shop).is_err() {
+            return Ok(None);
+        }
+        let ids = self.delivery_ids(shop, &stored.value);
         let mut letters = Vec::new();
         for some in ids.chunks(BATCH_MAX) {
             letters.extend(self.store.deliveries_of(shop, cart, some).await?);
@@ -146,6 +145,17 @@ impl Engine {
         letters.retain(|letter| letter.lane.as_ref().is_none_or(|lane| lane.shop == *shop));
         letters.sort_by_key(|letter| letter.delivery.as_ref().map(|delivery| delivery.created_at));
         Ok(Some(letters))
+    }
+}
+
+impl Engine {
+    /// The ids of the deliveries that this cart can have, as far as they follow from what it holds.
+    pub(super) fn delivery_ids(&self, shop: &domain::ShopId, cart: &Cart) -> Vec<DeliveryId> {
+        let policies = self.policies();
+        let Some(policy) = policies.shops.get(shop) else { return Vec::new() };
+        let endpoints: Vec<_> = policy.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        let steps = u32::try_from(policy.program.steps_max()).unwrap_or(u32::MAX);
+        domain::deliveries_of(cart, &endpoints, steps)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::domain::{
 };
 use crate::metrics::Metrics;
 use crate::store::{
-    Asked, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded, OrderCommit,
-    OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
+    Asked, Begun, Burial, Claim, Commit, Committed, DueLanes, Erase, Health, Lane, Letter, LetterPage, Loaded,
+    OrderCommit, OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
 };
 
 /// A store whose calls are measured.
@@ -64,9 +64,11 @@ macro_rules! observe {
         $($name:ident($($arg:ident: $kind:ty),*) -> $out:ty;)+
         --
         $($all:ident($($part:ident: $part_kind:ty),*) -> $each:ty;)+
+        --
+        $($rare:ident($($given:ident: $given_kind:ty),*) -> $result:ty;)+
     ) => {
         /// The calls, by the names that the metrics know them under.
-        const CALLS: &[&str] = &[$(stringify!($name),)+ $(stringify!($all)),+];
+        const CALLS: &[&str] = &[$(stringify!($name),)+ $(stringify!($all),)+ $(stringify!($rare)),+];
 
         #[async_trait]
         impl Store for Observed {
@@ -84,6 +86,13 @@ macro_rules! observe {
 
             $(async fn $all(&self $(, $part: $part_kind)*) -> Vec<StoreResult<$each>> {
                 self.timed_all(stringify!($all), self.inner.$all($($part),*)).await
+            })+
+        }
+
+        #[async_trait]
+        impl Erase for Observed {
+            $(async fn $rare(&self $(, $given: $given_kind)*) -> StoreResult<$result> {
+                self.timed(stringify!($rare), self.inner.$rare($($given),*)).await
             })+
         }
     };
@@ -137,4 +146,10 @@ observe! {
     notes_all(asked: &[Asked<'_>], now: Moment) -> Vec<Note>;
     begin_all(claims: &[Claim], now: Moment, until: Moment) -> Option<Begun>;
     settle_all(settlements: Vec<Settlement<'_>>) -> Settled;
+    --
+    letters_about(shop: &ShopId, carts: &[CartId]) -> Vec<Letter>;
+    expunge(letters: &[Letter]) -> usize;
+    forget_answers(shop: &ShopId, carts: &[CartId], orders: &[OrderId]) -> usize;
+    withdraw(shop: &ShopId, hashes: &[IdentifierHash], carts: &[CartId]) -> usize;
+    forget(shop: &ShopId, hashes: &[IdentifierHash], keep: &[NoteKey]) -> usize;
 }

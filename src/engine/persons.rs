@@ -11,7 +11,7 @@ use crate::domain::{CartId, Identifier, IdentifierHash, IdentifierKind, Moment, 
 use crate::store::{Asked, StoreResult};
 
 /// How many links in a row are followed.
-const STEPS_MAX: usize = 2;
+pub(super) const STEPS_MAX: usize = 2;
 /// How many identifiers a person has at most.
 const IDENTIFIERS_MAX: usize = 16;
 

@@ -100,7 +100,7 @@ impl Engine {
         Ok(self.store.enroll(&cart.shop, &products, &cart.id, until).await?.into_iter().collect())
     }
 
-    fn products(&self, cart: &Cart) -> Vec<IdentifierHash> {
+    pub(super) fn products(&self, cart: &Cart) -> Vec<IdentifierHash> {
         let lines = cart.content.items.iter().take(PRODUCTS_MAX);
         let mut products: Vec<_> = lines.map(|item| self.identity.product(&cart.shop, &item.product_id)).collect();
         products.sort();

@@ -1,4 +1,6 @@
-//! The label of an HTTP status. Never here: which statuses are given (`api/problem.rs`).
+//! Labels of HTTP statuses and of the store's failures. Never here: which statuses are given (`api/problem.rs`).
+
+use crate::store::StoreError;
 
 /// Status codes are a small closed set; anything odd is counted by its class.
 #[expect(clippy::match_overlapping_arm, reason = "the codes that we give, then the classes of all others")]
@@ -25,5 +27,16 @@ pub(super) fn status_text(status: u16) -> &'static str {
         300..=399 => "3xx",
         400..=499 => "4xx",
         _ => "5xx",
+    }
+}
+
+/// What kind of failure it is.
+pub(super) const fn error_kind(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => "unavailable",
+        StoreError::Full => "full",
+        StoreError::Corrupt { .. } => "corrupt",
+        StoreError::Unusable(_) => "unusable",
+        StoreError::Newer { .. } => "newer",
     }
 }

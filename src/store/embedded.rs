@@ -9,6 +9,7 @@
 
 mod carts;
 mod counts;
+mod erasure;
 mod fault;
 mod folder;
 mod lanes;

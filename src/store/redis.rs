@@ -14,6 +14,7 @@ mod batch;
 mod commits;
 mod connection;
 mod counts;
+mod erasure;
 mod failure;
 mod health;
 mod keys;

@@ -6,6 +6,7 @@
 //! Never here: faults; those are in `sim/faults.rs`.
 
 mod deliveries;
+mod erasure;
 mod letters;
 mod people;
 mod records;

@@ -153,6 +153,17 @@ impl Shop {
         answer(self.http.request(method, format!("{}{path}", self.app.ops_url())).bearer_auth(ADMIN_KEY)).await
     }
 
+    /// What operations answer to this body.
+    pub async fn operates(&self, path: &str, body: &Value) -> Answer {
+        self.operates_as(Some(ADMIN_KEY), path, body).await
+    }
+
+    /// The same with another key, or none.
+    pub async fn operates_as(&self, key: Option<&str>, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.app.ops_url())).json(body);
+        answer(if let Some(key) = key { request.bearer_auth(key) } else { request }).await
+    }
+
     /// What operations answer to this key, headers and all.
     pub async fn get_as(&self, path: &str, key: Option<&str>, accept: &str) -> reqwest::Response {
         let request = self.http.get(format!("{}{path}", self.app.ops_url())).header("accept", accept);

@@ -9,6 +9,7 @@
 
 mod coverage;
 mod dice;
+mod erasing;
 mod faults;
 mod ledger;
 mod logs;

@@ -8,6 +8,7 @@ mod answers;
 mod claims;
 mod commits;
 mod counts;
+mod erasure;
 mod letters;
 mod orders;
 mod people;
@@ -255,6 +256,14 @@ on_every_store! {
             an_opt_out_is_taken_off_by_its_channel,
             of_too_many_notes_the_one_that_ends_first_makes_room,
             of_two_who_note_and_look_at_once_one_sees_the_other;
+        erasure:
+            what_waits_or_is_dead_is_found_by_its_carts,
+            many_deliveries_of_others_hide_none,
+            an_expunged_delivery_is_nowhere,
+            an_expunged_delivery_cannot_be_begun_or_settled,
+            a_withdrawn_cart_stands_under_no_hash,
+            what_is_forgotten_is_known_no_more_and_what_is_kept_stays,
+            answers_of_others_stay_when_some_are_forgotten;
         orders:
             an_order_reads_back_as_written,
             every_status_and_kind_of_an_order_is_kept,

@@ -16,6 +16,7 @@ mod links;
 mod lost_reply;
 mod neighbours;
 mod persons;
+mod privacy;
 mod programs;
 mod reasons;
 mod reminders;
@@ -187,6 +188,21 @@ on_every_store! {
         a_reminder_of_a_merged_cart_is_not_sent,
         what_is_sold_out_is_not_reminded_until_it_is_back,
         what_does_not_come_back_in_time_is_never_reminded;
+    privacy:
+        a_person_is_erased_by_any_of_their_names,
+        an_export_holds_everything_and_nobody_elses,
+        an_export_of_many_carts_comes_in_pages,
+        an_erasure_reaches_dead_letters_and_what_waits,
+        an_erasure_between_two_retries_stops_the_reminder,
+        an_erasure_during_a_send_waits_for_its_end,
+        an_erasure_again_finds_nothing_and_says_so,
+        after_an_erasure_a_new_cart_of_the_person_lives_normally,
+        an_opt_out_outlives_the_erasure_on_every_name,
+        an_order_is_counted_once_and_keeps_nobody,
+        a_device_of_several_people_is_nobodys,
+        without_links_only_what_was_named_is_meant,
+        a_guest_cart_goes_with_the_account_it_was_merged_into,
+        who_may_ask_is_checked_and_no_answer_repeats_a_name;
     consent:
         without_consent_nobody_is_reminded,
         a_customer_who_was_shown_how_to_object_may_be_reminded,

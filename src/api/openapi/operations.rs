@@ -22,7 +22,7 @@ use crate::api::problem::Problem;
         crate::api::endpoints::test, crate::api::deliveries::list, crate::api::deliveries::get,
         crate::api::deliveries::retry, crate::api::reports::funnel, crate::api::reports::reasons,
         crate::api::reports::recovery, crate::api::reports::lift, crate::api::system::get, crate::api::carts::list,
-        crate::api::carts::get, get,
+        crate::api::carts::get, crate::api::erasures::post, crate::api::exports::post, get,
     ),
     components(schemas(crate::api::problem::ProblemBody, crate::api::faults::Fault)),
     modifiers(&Common),
@@ -43,6 +43,9 @@ impl Modify for Common {
                     add_problems(operation, &[405, 500]);
                 } else {
                     add_problems(operation, &[400, 401, 403, 404, 405, 500, 503]);
+                    if operation.request_body.is_some() {
+                        add_problems(operation, &[408, 413, 415, 422]);
+                    }
                     if path.starts_with("/v1/reports/") {
                         add_period(operation);
                     } else if path.starts_with("/v1/carts") {

@@ -5,17 +5,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::Fault;
 use super::schema::limit_of;
 use crate::domain::{CartId, IdentifierHash, Moment, Note, NoteKey, ShopId};
-use crate::store::{StoreError, record};
+use crate::store::{CARTS_OF_MAX, StoreError, record};
 
-/// The most carts that one look gives.
-const CARTS_MAX: usize = 200;
 /// Notes on one hash: the one that ends first makes room.
 const NOTES_MAX: usize = 100;
 
 /// Hashes in a shop.
 pub struct Hashes {
-    shop: ShopId,
-    hashes: Vec<IdentifierHash>,
+    pub(super) shop: ShopId,
+    pub(super) hashes: Vec<IdentifierHash>,
 }
 
 impl Hashes {
@@ -100,11 +98,12 @@ impl Hashes {
         )?;
         let mut carts = Vec::new();
         for hash in &self.hashes {
-            let mut rows = statement.query(params![self.shop.as_str(), hash.0, now.millis(), limit_of(CARTS_MAX)])?;
+            let mut rows =
+                statement.query(params![self.shop.as_str(), hash.0, now.millis(), limit_of(CARTS_OF_MAX)])?;
             while let Some(row) = rows.next()? {
                 let id = CartId::parse(&row.get::<_, String>(0)?);
                 let id = id.map_err(|_| StoreError::Corrupt { what: "key" })?;
-                if carts.len() < CARTS_MAX && !carts.contains(&id) {
+                if carts.len() < CARTS_OF_MAX && !carts.contains(&id) {
                     carts.push(id);
                 }
             }

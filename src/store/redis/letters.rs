@@ -60,7 +60,7 @@ impl RedisStore {
     }
 
     /// What went since its place was read is left out.
-    async fn read_letters(&self, lane: &Lane, found: &[(i64, String, Shard)]) -> StoreResult<Vec<Letter>> {
+    pub(super) async fn read_letters(&self, lane: &Lane, found: &[(i64, String, Shard)]) -> StoreResult<Vec<Letter>> {
         let named = found.iter().filter_map(|(_, member, shard)| Some((parse_delivery_member(member)?, *shard)));
         let named: Vec<((DeliveryId, CartId), Shard)> = named.collect();
         let looks = named.iter().map(|((id, _), shard)| redis::cmd("GET").arg(shard.delivery(id)).to_owned());

@@ -12,10 +12,8 @@ use super::batch::{NO_ANSWER, all_failed, scatter, together};
 use super::script::{ENROLL, Gathered, NOTE, UNNOTE};
 use super::{RedisStore, score};
 use crate::domain::{CartId, Hold, IdentifierHash, Moment, Note, NoteKey, ShopId};
-use crate::store::{Asked, StoreError, StoreResult, record};
+use crate::store::{Asked, CARTS_OF_MAX, StoreError, StoreResult, record};
 
-/// Carts of one identifier: the one whose retention ends first makes room.
-const CARTS_MAX: usize = 200;
 /// Notes on one hash.
 const NOTES_MAX: usize = 100;
 const SLACK: Duration = Duration::from_hours(24);
@@ -43,7 +41,7 @@ impl RedisStore {
         let calls = hashes.iter().map(async |hash| {
             let shard = self.shards.of_identifier(hash);
             let mut call = ENROLL.on(&[shard.carts_of(shop, hash), shard.notes_of(shop, hash)]);
-            call.arg(cart.as_str()).arg(score(until)).arg(life).arg(self.latest_score()).arg(CARTS_MAX);
+            call.arg(cart.as_str()).arg(score(until)).arg(life).arg(self.latest_score()).arg(CARTS_OF_MAX);
             self.redis.run::<Values>(&ENROLL, &call).await
         });
         let found = try_join_all(calls).await?;
@@ -151,14 +149,14 @@ impl RedisStore {
         let looks = hashes.iter().map(|hash| {
             let mut look = redis::cmd("ZRANGE");
             look.arg(self.shards.of_identifier(hash).carts_of(shop, hash)).arg("+inf").arg(format!("({}", score(now)));
-            look.arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(CARTS_MAX);
+            look.arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(CARTS_OF_MAX);
             look
         });
         let found: Vec<Vec<String>> = self.redis.read_all(looks.collect()).await?;
         let mut carts: Vec<CartId> = found.iter().flatten().filter_map(|id| CartId::parse(id).ok()).collect();
         carts.sort();
         carts.dedup();
-        carts.truncate(CARTS_MAX);
+        carts.truncate(CARTS_OF_MAX);
         Ok(carts)
     }
 }

@@ -31,6 +31,9 @@ pub static BURY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL,
 pub static ENROLL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("enroll.lua")));
 pub static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("note.lua")));
 pub static UNNOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unnote.lua")));
+pub static TRACE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("trace.lua")));
+pub static EXPUNGE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("expunge.lua")));
+pub static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("forget.lua")));
 /// One write command that must not fail at `maxmemory`: its name, then what follows the key.
 pub static WRITE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("write.lua")));
 

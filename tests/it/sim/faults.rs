@@ -76,7 +76,11 @@ pub struct Line {
 }
 
 impl Line {
-    async fn call<T>(&self, op: &'static str, step: impl FnOnce(&mut Book, &mut Ledger) -> T + Send) -> StoreResult<T> {
+    pub(super) async fn call<T>(
+        &self,
+        op: &'static str,
+        step: impl FnOnce(&mut Book, &mut Ledger) -> T + Send,
+    ) -> StoreResult<T> {
         self.call_or(op, |book, ledger, _| step(book, ledger)).await
     }
 

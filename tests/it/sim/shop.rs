@@ -115,6 +115,7 @@ fn program() -> Program {
             converted: secs(7_200),
             opt_out: secs(7_200),
             tombstone: secs(1_200),
+            backups: secs(1_200),
         },
         caps: vec![Cap { count: 1, within: CAP }],
         experiment: Some(Experiment::holdout(15)),
