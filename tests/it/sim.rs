@@ -121,7 +121,17 @@ fn nothing_is_lost_and_nobody_is_reminded_twice() {
     );
     if seeds >= SEEDS {
         coverage::everything_was_seen(&sum.seen, seeds);
+        the_arms_are_balanced(&sum.counts);
     }
+}
+
+/// Of the persons of all seeds as many are held out as the experiment says, within four deviations of what chance gives.
+fn the_arms_are_balanced(counts: &BTreeMap<&'static str, u64>) {
+    let persons = |what| u32::try_from(counts.get(what).copied().unwrap_or_default()).map_or(f64::MAX, f64::from);
+    let (held_out, others) = (persons("persons held out"), persons("persons not held out"));
+    let (all, share) = (held_out + others, f64::from(shop::HOLDOUT_PERCENT) / 100.0);
+    let (expected, deviation) = (all * share, (all * share * (1.0 - share)).sqrt());
+    assert!(all > 60.0 && (held_out - expected).abs() < 4.0 * deviation, "{held_out} of {all} persons are held out");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod delivery;
 mod explain;
 mod imports;
 mod incentives;
+mod journeys;
 mod lateness;
 mod links;
 mod lost_reply;
@@ -54,6 +55,14 @@ on_every_store! {
         one_click_stops_the_reminders_at_once,
         the_way_out_works_when_the_cart_is_gone,
         a_preference_page_stops_and_allows_reminders;
+    journeys:
+        who_buys_on_the_phone_with_another_address_is_not_reminded_on_the_laptop,
+        who_opts_out_between_two_retries_gets_no_further_attempt,
+        a_refund_after_a_recovery_leaves_nothing_recovered,
+        a_dst_night_in_berlin_ends_an_hour_earlier,
+        a_person_held_out_on_the_laptop_is_held_out_on_the_phone,
+        a_restock_after_twenty_hours_sends_what_waited_for_it,
+        an_import_of_a_year_of_carts_reminds_nobody;
     incentives:
         a_step_offers_a_code_that_nobody_else_has_and_the_others_offer_none,
         every_attempt_of_a_reminder_offers_the_same_code,

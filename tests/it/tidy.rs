@@ -2,7 +2,8 @@
 //!
 //! - arrows between rooms point down, as the table in docs/ARCHITECTURE.md draws them;
 //! - every file says what it is for, and stays short enough to have one job;
-//! - every configuration key and every metric is documented where a reader looks for it.
+//! - every configuration key and every metric is documented where a reader looks for it;
+//! - every test that docs/requirements.md names exists.
 //!
 //! A rule names the file and line that breaks it. Never here: what clippy or rustfmt can say.
 
@@ -289,4 +290,59 @@ fn every_metric_is_documented() {
     assert!(names.len() > 20, "this test no longer sees how metrics are made: {names:?}");
     let missing = names.iter().filter(|name| !docs.contains(&format!("`{name}`")));
     refuse(&missing.map(|name| format!("docs/metrics.md does not say what {name} counts")).collect::<Vec<_>>());
+}
+
+/// The tests that docs/requirements.md names, as paths.
+fn named_tests(document: &str) -> Vec<&str> {
+    let names = document.split('`').skip(1).step_by(2);
+    let is_path =
+        |text: &&str| text.contains("::") && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    names.filter(is_path).collect()
+}
+
+#[test]
+fn every_test_that_holds_a_requirement_exists() {
+    let document = optional("docs/requirements.md").expect("there is a table of requirements");
+    let sources: Vec<Source> = read("src").into_iter().chain(read("tests")).collect();
+    let parts = |source: &Source| -> Vec<String> {
+        let path = source.path.with_extension("");
+        path.iter().map(|part| part.to_string_lossy().into_owned()).collect()
+    };
+    let mut broken = Vec::new();
+    let tests = named_tests(&document);
+    assert!(tests.len() > 80, "this test no longer sees what the table names: {}", tests.len());
+    for path in tests {
+        let mut rooms: Vec<&str> = path.split("::").collect();
+        let name = rooms.pop().unwrap_or_default();
+        // Where a test runs on each store, the second part says which store.
+        let is_on_each = matches!(rooms.as_slice(), ["stories" | "store", "embedded"]);
+        rooms.retain(|room| *room != "embedded");
+        let defined = format!("fn {name}(");
+        let place = sources.iter().find(|source| {
+            let parts = parts(source);
+            rooms.iter().all(|room| parts.iter().any(|part| part == room)) && source.text.contains(&defined)
+        });
+        let listed = !is_on_each
+            || optional(&format!("tests/it/{}.rs", rooms[0]))
+                .is_some_and(|list| list.split([',', ';', ':']).any(|word| word.trim() == name));
+        if place.is_none() || !listed {
+            broken.push(format!("docs/requirements.md names {path}, and there is no such test"));
+        }
+    }
+    for number in 1..=36 {
+        if document.lines().filter(|line| line.starts_with(&format!("| R{number} |"))).count() != 1 {
+            broken.push(format!("docs/requirements.md has not one row for R{number}"));
+        }
+    }
+    refuse(&broken);
+}
+
+#[test]
+fn there_are_at_least_forty_stories_and_each_is_a_sentence() {
+    let list = optional("tests/it/stories.rs").expect("the stories are listed");
+    let (_, list) = list.split_once("on_every_store! {").expect("as one list");
+    let stories: BTreeSet<&str> = list.split([',', ';', ':', '}']).map(str::trim).filter(|w| w.contains('_')).collect();
+    assert!(stories.len() >= 40, "{}", stories.len());
+    let short = stories.iter().filter(|name| name.split('_').count() < 3);
+    refuse(&short.map(|name| format!("tests/it/stories.rs: {name} is no sentence")).collect::<Vec<_>>());
 }

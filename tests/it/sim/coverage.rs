@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use cartwake::domain::{EventKind, OutcomeName, StateName, Why};
+use cartwake::domain::{EventKind, OutcomeName, StateName, Why, Withheld};
 
 /// The count that shows each fact; `queued` is the outbox itself.
 const FACTS: &[&str] = &[
@@ -25,7 +25,10 @@ const FACTS: &[&str] = &[
     "resumed",       // Resumed
     "checkout_errors", // ErrorMet
     "reminders_deferred", // ReminderDeferred
+    "incentives",    // IncentiveGiven, IncentiveWithheld
     "experiment_persons", // Exposed
+    "experiment",    // ExperimentConverted
+    "recovered_value_minor", // OrderCredited
     "carts_set_apart", // SetApart
     "reminders",     // Reminder
     "reminders_suppressed", // Reminder, with a why
@@ -59,6 +62,8 @@ const WHYS_NOT_BUILT: &[Why] = &[
     Why::Unreadable,       // what is stored in memory can always be read
     Why::PayloadTooLarge,  // the bounds of the API do not let a body grow that far
 ];
+/// Who was only looking is reminded after a day, and a seed's hours are minutes.
+const WITHHELD_NOT_BUILT: &[Withheld] = &[Withheld::JustBrowsing];
 const STATES_NOT_BUILT: &[StateName] = &[StateName::Merged];
 const EVENTS_NOT_BUILT: &[EventKind] = &[EventKind::EndpointTest];
 
@@ -81,6 +86,8 @@ pub fn everything_was_seen(seen: &BTreeMap<String, u64>, seeds: u64) {
     want("why", Why::ALL.iter().filter(|why| !WHYS_NOT_BUILT.contains(why)).map(|why| why.as_str()).collect());
     want("state", StateName::ALL.iter().filter(|s| !STATES_NOT_BUILT.contains(s)).map(|s| s.as_str()).collect());
     want("event", EventKind::ALL.iter().filter(|e| !EVENTS_NOT_BUILT.contains(e)).map(|e| e.as_str()).collect());
+    let withheld = Withheld::ALL.iter().filter(|why| !WITHHELD_NOT_BUILT.contains(why)).map(|why| why.as_str());
+    want("incentive", withheld.chain(["given"]).collect());
     wanted.retain(|name| seeds >= MANY || !RARE.contains(&name.as_str()));
     let missing: Vec<_> = wanted.iter().filter(|name| !seen.contains_key(*name)).collect();
     assert!(missing.is_empty(), "no seed saw {missing:?}");

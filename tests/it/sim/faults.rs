@@ -187,8 +187,9 @@ impl Store for Line {
         cart: &CartId,
         until: Moment,
     ) -> StoreResult<Vec<Note>> {
-        self.call("enroll", |book, _| {
+        self.call("enroll", |book, ledger| {
             book.enroll(shop, hashes, cart, until);
+            ledger.enrolled(hashes, cart);
             book.notes(shop, hashes, Moment::from_millis(i64::MIN))
         })
         .await
@@ -208,6 +209,7 @@ impl Store for Line {
     ) -> StoreResult<Vec<Note>> {
         self.call("note", |book, ledger| {
             book.note(shop, hashes, note, until, now);
+            ledger.noted(hashes, note);
             if let Note::Purchase(mark) = note {
                 ledger.marked(mark);
             }

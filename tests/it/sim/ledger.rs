@@ -6,8 +6,11 @@
 //! - `ledger/purchases.rs`: no reminder starts for what an acknowledged order covers;
 //! - `ledger/records.rs`: nothing acknowledged is lost, nothing counts twice or not at all;
 //! - `ledger/outbox.rs`: leases, sends, ends;
-//! - `ledger/persons.rs`: opt-outs, holdout, caps.
+//! - `ledger/persons.rs`: opt-outs, holdout, caps;
+//! - `ledger/incentives.rs`: whose a code is; `ledger/money.rs`: what was recovered, and by which arm.
 
+mod incentives;
+mod money;
 mod outbox;
 mod persons;
 mod purchases;
@@ -17,10 +20,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use cartwake::domain::{
-    Cart, CartId, DeliveryId, EndpointName, Moment, OrderId, OrderStatus, PurchaseMark, ReminderId, Status,
+    Cart, CartId, DeliveryId, EndpointName, Exposure, IdentifierHash, Moment, OrderId, OrderStatus, PurchaseMark,
+    ReminderId, Status,
 };
 use cartwake::engine::Dispatched;
 
+use money::Worth;
 use outbox::Send;
 use purchases::{Acknowledged, Cover};
 
@@ -56,12 +61,23 @@ pub struct Ledger {
     opted_out: BTreeMap<String, u64>,
     /// To whom reminders started, and when.
     reminded: BTreeMap<String, Vec<(ReminderId, Moment)>>,
+    /// Under which hashes each cart was enrolled, what was linked to them, and who came into which arm.
+    hashes: BTreeMap<CartId, BTreeSet<IdentifierHash>>,
+    linked: BTreeMap<IdentifierHash, BTreeSet<IdentifierHash>>,
+    exposed: BTreeMap<IdentifierHash, Vec<Exposure>>,
+    /// Whose carts were when they came into an arm.
+    exposed_as: BTreeMap<CartId, BTreeSet<String>>,
 
     marks_seen: BTreeMap<CartId, BTreeSet<String>>,
     keys_used: BTreeMap<String, u64>,
     paid: BTreeMap<OrderId, OrderStatus>,
     postponed: BTreeSet<CartId>,
     tallies: BTreeMap<String, i64>,
+    worth: BTreeMap<OrderId, Worth>,
+
+    /// Whose each code is, and which code each reminder has.
+    codes: BTreeMap<String, String>,
+    grants: BTreeMap<String, String>,
 
     decided: BTreeMap<(CartId, i64, u32, u32, EndpointName), DeliveryId>,
     queued: BTreeMap<DeliveryId, String>,

@@ -244,6 +244,7 @@ impl Director {
                 ledger.the_views_agree(book);
                 ledger.no_order_was_lost(book);
                 ledger.everything_has_ended(book);
+                ledger.the_arms_are_told();
             });
         });
         if self.dice.chance(500) {

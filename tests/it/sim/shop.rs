@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::domain::{
-    Cap, Channel, Conditions, EventKind, EventSet, Experiment, IdleWindows, Moment, Program, Retention, Step, StepName,
-    Subscription,
+    Cap, Channel, CodeList, Codes, Conditions, EventKind, EventSet, Experiment, IdleWindows, Incentive, IncentiveCode,
+    IncentiveName, Minor, Moment, Program, Retention, Step, StepName, Subscription, Worth,
 };
 use cartwake::engine::{EndpointPolicy, Policies, ShopPolicy};
 use cartwake::webhook::{AddressPolicy, Secret, Sender};
@@ -15,32 +15,42 @@ use cartwake::webhook::{AddressPolicy, Secret, Sender};
 use super::dice::Dice;
 use super::world::START;
 use crate::receiver::SECRET;
-use crate::samples::{endpoint, secs, shop};
+use crate::samples::{endpoint, eur, secs, shop};
 
 /// How many versions of the configuration there are; 0 is the whole one.
 pub const VERSIONS: usize = 7;
 pub const ENDPOINTS: [&str; 3] = ["mail", "crm", "audit"];
 
+/// Of all persons.
+pub const HOLDOUT_PERCENT: u32 = 15;
+
 /// A person is reminded once in this span.
 pub const CAP: Duration = secs(40);
+
+/// The merchant's own codes: so few that a seed may use them up.
+const CODES: [&str; 3] = ["CODE-A", "CODE-B", "CODE-C"];
 
 pub struct Shop {
     activated_at: Moment,
     timeout: Duration,
     /// Keeps carts as long as the product does, so that state events outlive their last retry.
     keeps_long: bool,
+    /// How many codes the merchant has.
+    codes: usize,
 }
 
 impl Shop {
     pub fn of(dice: &mut Dice) -> Self {
         let timeout = *dice.pick(&[secs(2), secs(5), secs(10)]);
-        Self { activated_at: START.plus(secs(dice.below(3_000))), timeout, keeps_long: dice.chance(250) }
+        let (activated_at, keeps_long) = (START.plus(secs(dice.below(3_000))), dice.chance(250));
+        Self { activated_at, timeout, keeps_long, codes: 1 + dice.index(CODES.len()) }
     }
 
     /// 0 whole; 1 slower, with one step, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
     /// 5 switched on only lately; 6 without the shop.
     pub fn policies(&self, version: usize) -> Policies {
         let mut program = program();
+        program.incentives = vec![listed(&CODES[..self.codes]), derived()];
         if self.keeps_long {
             program.retention = Program::default().retention;
         }
@@ -118,7 +128,36 @@ fn program() -> Program {
             backups: secs(1_200),
         },
         caps: vec![Cap { count: 1, within: CAP }],
-        experiment: Some(Experiment::holdout(15)),
+        experiment: Some(Experiment::holdout(HOLDOUT_PERCENT)),
         ..Program::plain()
+    }
+}
+
+/// At the first step, of a list, for whoever has not bought lately.
+fn listed(codes: &[&str]) -> Incentive {
+    let codes = codes.iter().map(|code| IncentiveCode::parse(code).expect("a code")).collect();
+    Incentive {
+        name: IncentiveName::parse("listed").expect("a slug"),
+        worth: Worth::Amount(Minor::new(500).expect("in range"), eur()),
+        steps: vec![StepName::parse("first").expect("a slug")],
+        reasons: Vec::new(),
+        valid_for: secs(3_600),
+        codes: Codes::List(CodeList { file: "codes".to_owned(), codes }),
+        first_orders_only: false,
+        bought_within: secs(60),
+        per_person: Cap { count: 2, within: secs(600) },
+        keep_codes: secs(86_400 * 400),
+    }
+}
+
+/// At the later ones, derived, for first orders.
+fn derived() -> Incentive {
+    Incentive {
+        name: IncentiveName::parse("derived").expect("a slug"),
+        worth: Worth::Percent(10),
+        steps: ["second", "third"].map(|name| StepName::parse(name).expect("a slug")).to_vec(),
+        codes: Codes::Template("CW-{code}".to_owned()),
+        first_orders_only: true,
+        ..listed(&[])
     }
 }

@@ -60,6 +60,13 @@ impl Clock for WorldClock {
     }
 }
 
+/// Of each seed another: whose arm is which follows from it.
+fn identity_key(seed: u64) -> [u8; 32] {
+    let mut key = [7; 32];
+    key[..8].copy_from_slice(&seed.to_be_bytes());
+    key
+}
+
 impl World {
     pub fn new(seed: u64) -> Arc<Self> {
         static METRICS: OnceLock<Arc<Metrics>> = OnceLock::new();
@@ -68,7 +75,7 @@ impl World {
         let receivers = Receivers::of(&mut dice);
         let shop = Shop::of(&mut dice);
         Arc::new(Self {
-            store: Arc::new(MemoryStore::new([7; 32])),
+            store: Arc::new(MemoryStore::new(identity_key(seed))),
             metrics: Arc::clone(METRICS.get_or_init(|| Arc::new(Metrics::new("0", "simulation")))),
             bell: Notify::new(),
             shop,

@@ -178,6 +178,7 @@ impl Ledger {
         self.who_opted_out_is_not_reminded(delivery, begun, cart.as_ref());
         self.who_is_held_out_is_not_reminded(delivery, cart.as_ref());
         self.a_cap_holds(delivery, now, cart.as_ref());
+        self.no_code_is_given_twice(delivery, cart.as_ref());
         self.what_was_delivered_is_not_sent_again(delivery);
         self.sends_of_one_delivery_do_not_overlap(now, delivery);
         if claim.until <= now {

@@ -2,7 +2,11 @@
 //!
 //! A person is judged here by what two carts share: an identifier in plain text, which the engine never sees together.
 
-use cartwake::domain::{Cart, Delivery, HOLDOUT, Identifier, Moment, ReminderId};
+use std::collections::BTreeSet;
+
+use cartwake::domain::{
+    Cart, CartId, Delivery, Exposure, HOLDOUT, Identifier, IdentifierHash, Moment, Note, ReminderId,
+};
 
 use super::Ledger;
 use super::purchases::names;
@@ -30,12 +34,58 @@ impl Ledger {
         }
     }
 
-    /// A cart whose person is held out is never reminded.
+    /// A note was left on these hashes, answered or not.
+    pub fn noted(&mut self, hashes: &[IdentifierHash], note: &Note) {
+        for hash in hashes {
+            if let Note::Exposed(exposure) = note {
+                self.exposed.entry(*hash).or_default().push(exposure.clone());
+            } else if let Note::Linked(other) = note {
+                self.linked.entry(*hash).or_default().insert(*other);
+            }
+        }
+    }
+
+    /// A cart was enrolled under these hashes, answered or not.
+    pub fn enrolled(&mut self, hashes: &[IdentifierHash], cart: &CartId) {
+        self.hashes.entry(cart.clone()).or_default().extend(hashes);
+    }
+
+    /// Every exposure of whoever a cart may be of.
+    fn exposures_of(&self, cart: &CartId) -> Vec<&Exposure> {
+        let mut person = self.hashes.get(cart).cloned().unwrap_or_default();
+        for _ in 0..2 {
+            let further: Vec<_> = person.iter().filter_map(|hash| self.linked.get(hash)).flatten().copied().collect();
+            person.extend(further);
+        }
+        person.iter().filter_map(|hash| self.exposed.get(hash)).flatten().collect()
+    }
+
+    /// A cart came into an arm, as a cart of these.
+    pub(super) fn came_into_an_arm(&mut self, before: Option<&Cart>, cart: &Cart) {
+        if cart.past.arm.is_some() && before.is_none_or(|before| before.past.arm.is_none()) {
+            self.exposed_as.insert(cart.id.clone(), names(&cart.content.shopper));
+        }
+    }
+
+    /// A cart whose person is held out is never reminded. One who turns out to be another person too, who was not held out
+    /// before, is that person; and a cart that is somebody else's now is theirs.
     pub(super) fn who_is_held_out_is_not_reminded(&mut self, delivery: &Delivery, cart: Option<&Cart>) {
-        let arm = cart.filter(|_| delivery.is_reminder()).and_then(|cart| cart.past.arm.as_ref());
-        if arm.is_some_and(|arm| arm.as_str() == HOLDOUT) {
+        let Some(cart) = cart.filter(|_| delivery.is_reminder()) else { return };
+        let is_held_out = cart.past.arm.as_ref().is_some_and(|arm| arm.as_str() == HOLDOUT);
+        let of = names(&cart.content.shopper);
+        let is_theirs = self.exposed_as.get(&cart.id).is_none_or(|then| !then.is_disjoint(&of));
+        if is_held_out
+            && is_theirs
+            && self.exposures_of(&cart.id).iter().all(|exposure| exposure.arm.as_str() == HOLDOUT)
+        {
             self.broke("who is held out is not reminded", &delivery.id);
         }
+    }
+
+    /// How many times somebody came into an arm.
+    pub(super) fn exposures_to(&self, arm: &str) -> usize {
+        let of_arm = self.exposed.values().flatten().filter(|exposure| exposure.arm.as_str() == arm);
+        of_arm.map(|exposure| (&exposure.cart, exposure.at)).collect::<BTreeSet<_>>().len()
     }
 
     /// Two reminders to one person are the cap apart, whatever carts, processes and endpoints they come from.

@@ -59,6 +59,7 @@ impl Ledger {
             seen.extend(cart.signals.iter().map(|s| format!("{}@{}", s.kind.name(), s.at.millis())));
             seen.insert(format!("state {}", cart.state.name()));
             self.saw("state", &cart.state.name());
+            self.came_into_an_arm(old, cart);
         }
         self.judge_cover(commit.id, new);
         let row = book.carts.get(&(commit.shop.clone(), commit.id.clone()));
@@ -169,6 +170,7 @@ impl Ledger {
             self.broke("an order only advances", &after.id);
         }
         self.note_tallies(commit.tallies);
+        self.note_worth(after);
     }
 
     /// The engine acknowledged a write: it is in the store, and so is its answer.
@@ -285,6 +287,8 @@ impl Ledger {
         if tallies != self.tallies {
             self.broke("the counts are those of the commits", &"a tally differs");
         }
+        self.recovered_value_is_that_of_the_orders();
+        self.an_arm_has_the_outcomes_of_its_orders();
     }
 
     /// At the end of everything every order is at least where it was acknowledged to be.
