@@ -67,8 +67,12 @@ def missing(stage, carts):
     return gone
 
 
-def durability(args, name, settings, may_lose):
-    """j. kill -9 of redis-server under writes, and a start from what it left."""
+# With `everysec` Redis writes before it answers, but for as long as this while the disk is busy with the last sync.
+FSYNC_WAIT_S = 2
+
+
+def durability(args, name, settings, window_s):
+    """j. kill -9 of redis-server under writes, and a start from what it left: at most the last so many seconds are missing."""
     receiver, rounds, lost_count, acked_count, window = Receiver(), 3, 0, 0, 0.0
     ledger = Ledger(f"j. kill -9 of redis, {name}")
     for turn in range(rounds):
@@ -87,14 +91,14 @@ def durability(args, name, settings, may_lose):
             window = max([window, *(killed - before[cart] for cart in gone)])
     ledger.add("acknowledged, missing after the restart", f"{acked_count}, {lost_count} ({rounds} kills)")
     ledger.add("oldest missing was acknowledged before the kill", f"{max(0.0, window):.2f} s")
-    ledger.check("nothing acknowledged is missing", may_lose or lost_count == 0)
+    ledger.check(f"nothing acknowledged {window_s:g} s before the kill is missing", lost_count == 0 or (0 < window_s >= window))
     return ledger
 
 
 def runs(args):
     return [
         ("durable-always", "redis", lambda: durability(args, "appendfsync always", (
-            "--appendonly", "yes", "--appendfsync", "always", "--save", ""), False)),
-        ("durable-second", "redis", lambda: durability(args, "appendfsync everysec", RedisServer.DURABLE, False)),
-        ("durable-rdb", "redis", lambda: durability(args, "no AOF, save 1 1", ("--appendonly", "no", "--save", "1 1"), True)),
+            "--appendonly", "yes", "--appendfsync", "always", "--save", ""), 0)),
+        ("durable-second", "redis", lambda: durability(args, "appendfsync everysec", RedisServer.DURABLE, FSYNC_WAIT_S)),
+        ("durable-rdb", "redis", lambda: durability(args, "no AOF, save 1 1", ("--appendonly", "no", "--save", "1 1"), 30)),
     ]
