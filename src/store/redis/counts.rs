@@ -2,7 +2,7 @@
 //!
 //! A sum over shards is not one moment's, but every count in it is exact: each was written in the commit it counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use redis::Cmd;
 
@@ -22,20 +22,19 @@ impl RedisStore {
         to: Day,
     ) -> StoreResult<Vec<(Day, TallyKey, i64)>> {
         let days: Vec<Day> = (from.number()..=to.number()).map(Day::from_number).collect();
-        let mut sums: BTreeMap<(Day, TallyKey), i64> = BTreeMap::new();
+        let mut summed = Vec::new();
         for days in days.chunks((LOOKS_MAX / usize::from(self.shards.0)).max(1)) {
-            let places = || days.iter().flat_map(|&day| self.shards.all().map(move |shard| (day, shard)));
-            let looks =
-                places().map(|(day, shard)| redis::cmd("HGETALL").arg(shard.tallies(shop, day)).to_owned()).collect();
-            let found: Vec<Vec<(String, i64)>> = self.redis.read_all(looks).await?;
-            for ((day, _), counts) in places().zip(found) {
-                for (key, count) in counts {
-                    let sum = sums.entry((day, TallyKey(key))).or_default();
-                    *sum = sum.saturating_add(count);
-                }
+            let looks = days.iter().flat_map(|&day| {
+                self.shards.all().map(move |shard| redis::cmd("HGETALL").arg(shard.tallies(shop, day)).to_owned())
+            });
+            let found: Vec<Vec<(String, i64)>> = self.redis.read_all(looks.collect()).await?;
+            let mut found = found.into_iter();
+            for &day in days {
+                let counts = sums(found.by_ref().take(usize::from(self.shards.0)));
+                summed.extend(counts.into_iter().map(|(key, count)| (day, TallyKey(key), count)));
             }
         }
-        Ok(sums.into_iter().map(|((day, key), count)| (day, key, count)).collect())
+        Ok(summed)
     }
 
     pub(super) async fn sum_census(&self) -> StoreResult<Vec<(ShopId, StateName, i64)>> {
@@ -72,6 +71,18 @@ impl RedisStore {
         let over = self.latest_score();
         counting(&shard.dead(lane), &format!("({over}"))
     }
+}
+
+/// What the shards of one day counted, by name.
+fn sums(shards: impl Iterator<Item = Vec<(String, i64)>>) -> Vec<(String, i64)> {
+    let mut sums: HashMap<String, i64> = HashMap::new();
+    for (key, count) in shards.flatten() {
+        let sum = sums.entry(key).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_unstable();
+    sums
 }
 
 fn counting(key: &str, above: &str) -> Cmd {
