@@ -116,8 +116,10 @@ impl Pool {
     }
 
     fn pick(&self, order: u128) -> Option<Pick> {
-        let place = *self.free(order, 1).first()?;
-        let (code, hash) = self.codes[place].clone();
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.codes.iter().enumerate().filter(|(place, _)| !taken[*place]);
+        let (place, (code, hash)) = free.min_by_key(|(_, (_, hash))| mixed(hash, order))?;
+        let (code, hash) = (code.clone(), *hash);
         Some(Pick { code, hash: Some(hash), place: Some(place) })
     }
 
@@ -192,7 +194,8 @@ impl Engine {
     /// The code that was noted before, whatever has become of the list since; else one that may be free.
     fn first_pick(&self, shop: &ShopId, ask: &Ask<'_>) -> Option<Pick> {
         match (&ask.incentive.codes, &ask.before) {
-            (Codes::Template(template), _) => Some(self.derived(shop, ask, template)),
+            (Codes::Template(_), Some(before)) => Some(Pick { code: before.code.clone(), hash: None, place: None }),
+            (Codes::Template(template), None) => Some(self.derived(shop, ask, template)),
             (Codes::List(_), Some(before)) => {
                 let hash = Some(self.identity.code(shop, &before.code));
                 Some(Pick { code: before.code.clone(), hash, place: None })
@@ -303,5 +306,41 @@ impl Engine {
             let error = &error as &dyn std::error::Error;
             warn!(error, cart.id = %ask.to.reminder.cart, "a grant could not be taken off; it ends by itself");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(codes: u8) -> Pool {
+        let code = |n: u8| IncentiveCode::parse(&format!("CODE-{n}")).expect("a code");
+        let hash = |n: u8| IdentifierHash([n.wrapping_mul(37); 16]);
+        Pool { codes: (0..codes).map(|n| (code(n), hash(n))).collect(), taken: Mutex::new(vec![false; codes.into()]) }
+    }
+
+    #[test]
+    fn a_reminder_reaches_for_the_same_code_and_others_for_others() {
+        let pool = pool(100);
+        let place = |order| pool.pick(order).and_then(|pick| pick.place);
+        let places: std::collections::BTreeSet<_> =
+            (1..=20).map(|order: u128| place((order << 64) + order * 7)).collect();
+        assert!(places.len() > 12, "{places:?}");
+        assert_eq!(place(5), place(5));
+        assert_eq!(pool.free(5, 100).first().copied(), place(5));
+        assert_eq!(pool.free(5, 3), pool.free(5, 100)[..3]);
+    }
+
+    #[test]
+    fn what_is_taken_is_passed_over_until_nothing_is_left() {
+        let pool = pool(4);
+        let mut picked = Vec::new();
+        while let Some(pick) = pool.pick(9) {
+            assert!(!pool.is_exhausted());
+            picked.extend(pick.place);
+            pool.take(pick.place);
+        }
+        picked.sort_unstable();
+        assert_eq!((picked, pool.is_exhausted()), (vec![0, 1, 2, 3], true));
     }
 }
