@@ -111,8 +111,7 @@ impl Engine {
     /// Ties all that was found to what was given: an erased cart no longer says whose it was.
     async fn anchor(&self, shop: &ShopId, traces: &Traces, now: Moment) -> Result<(), WriteError> {
         let (given, found) = traces.hashes.split_at(traces.given);
-        let known: BTreeSet<_> = traces.notes.iter().filter_map(linked).collect();
-        let links = found.iter().filter(|hash| !known.contains(hash)).map(|hash| Asked {
+        let links = found.iter().map(|hash| Asked {
             shop,
             hashes: given.to_vec(),
             leave: Some((Note::Linked(*hash), now.plus(FINISHED_WITHIN))),
@@ -262,18 +261,5 @@ impl Erased {
             answers_until: at.plus(ANSWERS_KEPT),
             backups_until: at.plus(retention.backups),
         }
-    }
-}
-
-const fn linked(note: &Note) -> Option<IdentifierHash> {
-    match note {
-        Note::Linked(hash) => Some(*hash),
-        Note::Purchase(_)
-        | Note::OptedOut(_)
-        | Note::Reminded(_)
-        | Note::Exposed(_)
-        | Note::Granted { .. }
-        | Note::Stock(_)
-        | Note::Reserved(_) => None,
     }
 }
