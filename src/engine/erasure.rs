@@ -43,6 +43,8 @@ pub struct Erased {
     pub notes: usize,
     /// Carts taken from under identifiers, and from under products they waited for.
     pub entries: usize,
+    /// Whether carts are sealed, so that copies of them cannot be read any more.
+    pub is_sealed: bool,
     /// Kept, and tied to nobody.
     pub orders: usize,
     /// Kept as keyed hashes.
@@ -148,6 +150,7 @@ impl Engine {
         }
         let letters = self.store.letters_about(shop, &carts).await?;
         self.expunge(letters, erased).await?;
+        erased.is_sealed = self.store.shred(shop, &carts).await?;
         erased.answers += self.store.forget_answers(shop, &carts, &orders).await?;
         self.withdraw_carts(shop, traces, erased).await
     }
@@ -251,6 +254,7 @@ impl Erased {
             answers: 0,
             notes: 0,
             entries: 0,
+            is_sealed: false,
             orders: 0,
             opt_outs: 0,
             in_flight: InFlight::None,

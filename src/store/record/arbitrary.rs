@@ -205,6 +205,7 @@ fn content() -> impl Strategy<Value = Content> {
             coupons,
             attributes,
             test,
+            sealed: None,
         },
     )
 }
