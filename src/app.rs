@@ -25,9 +25,10 @@ use crate::engine::{
     DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_calibration, run_dispatcher, run_scheduler,
 };
 use crate::metrics::{ExpectedShop, Metrics};
-use crate::store::Store;
-use crate::store::embedded::EmbeddedStore;
-use crate::store::redis::{RedisSettings, RedisStore};
+use crate::store::embedded::{EmbeddedStore, FileKeyring};
+use crate::store::redis::{RedisKeyring, RedisSettings, RedisStore};
+use crate::store::sealed::SealedStore;
+use crate::store::{Keyring, Store};
 
 use loops::Loops;
 use servers::Servers;
@@ -246,7 +247,40 @@ fn expected(config: &Config) -> Vec<ExpectedShop<'_>> {
     shops.map(|shop| ExpectedShop { id: &shop.id, program: &shop.program, endpoints: endpoints(shop) }).collect()
 }
 
+/// The store, sealed where there is a keyring.
 async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
+    let store = open_plain(config, now).await?;
+    let keyring = open_keyring(config).await?;
+    Ok(Arc::new(SealedStore::new(store, keyring, random_bytes)))
+}
+
+async fn open_keyring(config: &Config) -> Result<Option<Arc<dyn Keyring>>> {
+    let id = random_bytes()?.first_chunk().copied().unwrap_or_default();
+    Ok(match &config.store.keyring {
+        None => None,
+        Some(StoreUrl::Embedded(folder)) => Some(Arc::new(
+            FileKeyring::open(folder, id)
+                .with_context(|| format!("cannot open the keyring in {}", folder.display()))?,
+        )),
+        Some(StoreUrl::Redis(url)) => {
+            let keyring = RedisKeyring::open(redis_settings(config, url), id).await;
+            Some(Arc::new(keyring.context("cannot open the keyring in Redis")?))
+        }
+    })
+}
+
+fn redis_settings(config: &Config, url: &str) -> RedisSettings {
+    RedisSettings {
+        url: url.to_owned(),
+        tls_ca: config.store.tls_ca.as_ref().map(|authority| authority.pem.clone().into_bytes()),
+        allow_volatile: config.store.allow_volatile,
+        shards: config.store.shards,
+        command_timeout: config.store.command_timeout,
+        connections: config.store.connections,
+    }
+}
+
+async fn open_plain(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
     let identity_key = random_bytes()?;
     Ok(match &config.store.url {
         StoreUrl::Embedded(folder) => Arc::new(
@@ -254,14 +288,7 @@ async fn open_store(config: &Config, now: Moment) -> Result<Arc<dyn Store>> {
                 .with_context(|| format!("cannot open the embedded store in {}", folder.display()))?,
         ),
         StoreUrl::Redis(url) => {
-            let settings = RedisSettings {
-                url: url.clone(),
-                tls_ca: config.store.tls_ca.as_ref().map(|authority| authority.pem.clone().into_bytes()),
-                allow_volatile: config.store.allow_volatile,
-                shards: config.store.shards,
-                command_timeout: config.store.command_timeout,
-                connections: config.store.connections,
-            };
+            let settings = redis_settings(config, url);
             Arc::new(RedisStore::open(settings, identity_key, now).await.context("cannot open the Redis store")?)
         }
     })

@@ -88,6 +88,8 @@ pub enum ClockKind {
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     pub url: StoreUrl,
+    /// Where the keys of sealed carts are; nothing is sealed without it.
+    pub keyring: Option<StoreUrl>,
     /// Fixed when the store is made; checked at every start. Redis only.
     pub shards: u16,
     /// Bound on every command.

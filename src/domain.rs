@@ -70,7 +70,7 @@ pub use cart::{
     Abandonment, Cart, Comment, Heard, Held, NextStep, Past, ReminderMark, Stage, StageSet, State, StateName,
 };
 pub use consent::ConsentPreset;
-pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Shopper, Totals, WebUrl};
+pub use content::{Channel, Consent, ConsentStatus, Content, Item, PersonalText, Sealed, Shopper, Totals, WebUrl};
 pub use decide::{ATTRIBUTES_MAX, Applied, Decision, Receipt, Refusal, decide, is_reportable};
 pub use delivery::{
     Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,

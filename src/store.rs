@@ -11,14 +11,17 @@
 
 pub mod embedded;
 mod erasure;
+mod keyring;
 mod letters;
 mod notes;
 mod outbox;
 pub mod record;
 pub mod redis;
+pub mod sealed;
 pub mod turns;
 
 pub use self::erasure::{CARTS_OF_MAX, Erase};
+pub use self::keyring::{KeyName, Keyring, NewKey, SealKey};
 pub use self::letters::{Burial, Letter, LetterPage, Revival, Shelf};
 pub use self::notes::Asked;
 pub use self::outbox::{

@@ -23,7 +23,7 @@ VARIABLES = {"$__rate_interval": "5m", "$__range": "5m", "$job": ".*", "$shop": 
 #: What a minute need not have: a past of days, an endpoint that was disabled, a shopper who says what we guessed.
 MAY_BE_EMPTY = ("usual_share", "share1d", "endpoint_disabled", "reason_agreement")
 #: Metrics whose first series comes with a first event that the demo need not have.
-SELDOM = ("cartwake_reason_agreement_total",)
+SELDOM = ("cartwake_reason_agreement_total", "cartwake_incentives_total")
 METRIC = re.compile(r"(?<![:\w])((?:cartwake|process)_[a-z0-9_]+)(?![:\w])")
 LABELS = re.compile(r"\b(?:by|on|without|group_left|group_right) ?\([^)]*\)")
 

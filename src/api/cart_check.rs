@@ -83,6 +83,7 @@ fn content(patch: CartPatch) -> Option<Content> {
         coupons: set(patch.coupons).unwrap_or_default(),
         attributes: attributes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
         test: set(patch.test).unwrap_or_default(),
+        sealed: None,
     })
 }
 

@@ -97,6 +97,8 @@ struct BackupsView {
 }
 
 const IN_BACKUPS: &str = "Copies of the store that were made before hold what was erased, until they are deleted.";
+const SEALED_IN_BACKUPS: &str = "Copies of the store that were made before hold contact data sealed with keys that are gone; only copies \
+                                 of the keyring from before could open it.";
 const OPT_OUTS: &str = "So that they go on being honoured: each as a keyed hash of one identifier, tied to no other.";
 const ORDERS: &str = "So that an order is counted once whatever its platform repeats: id, status and sum, tied to no cart \
                       and no identifier.";
@@ -129,7 +131,10 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
             index_entries: erased.entries,
         },
         kept: kept(&erased),
-        backups: BackupsView { hold: IN_BACKUPS, until: erased.backups_until },
+        backups: BackupsView {
+            hold: if erased.is_sealed { SEALED_IN_BACKUPS } else { IN_BACKUPS },
+            until: erased.backups_until,
+        },
     };
     Ok(private(json(StatusCode::OK, &receipt)?))
 }

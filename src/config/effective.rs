@@ -21,6 +21,7 @@ pub fn effective(config: &Config) -> String {
     server(&mut page, &config.server);
     page.table("[store]");
     page.text("url", &config.store.url);
+    page.text("keyring_url", config.store.keyring.as_ref().map_or("off".to_owned(), ToString::to_string));
     page.set("shards", i64::from(config.store.shards));
     page.span("command_timeout", config.store.command_timeout);
     page.text("tls_ca_file", config.store.tls_ca.as_ref().map_or("off", |authority| authority.path.as_str()));

@@ -140,6 +140,7 @@ fn store(section: &mut Section<'_>) -> StoreConfig {
     let url = if section.has("url_file") { url_from_file(section) } else { section.text("url", StoreUrl::parse) };
     let config = StoreConfig {
         url: url.unwrap_or_else(|| StoreUrl::Embedded("unknown".into())),
+        keyring: section.text("keyring_url", keyring).flatten(),
         shards: section.count("shards", 1..=256),
         command_timeout: section.span("command_timeout", Duration::from_millis(100)..=secs(30)),
         connections: section.count("connections", 1..=64),
@@ -150,6 +151,10 @@ fn store(section: &mut Section<'_>) -> StoreConfig {
         section.refuse("shards", "must be a power of two from 1 to 256");
     }
     config
+}
+
+fn keyring(text: &str) -> Result<Option<StoreUrl>, String> {
+    if text == "off" { Ok(None) } else { StoreUrl::parse(text).map(Some) }
 }
 
 fn ca_file(path: &str) -> Result<Option<Authority>, String> {

@@ -36,6 +36,30 @@ impl fmt::Debug for PersonalText {
     }
 }
 
+/// What is personal, in a form that only the store can read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(Arc<[u8]>);
+
+impl Sealed {
+    /// Wraps the form.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Arc::from(bytes))
+    }
+
+    /// The form itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[sealed]")
+    }
+}
+
 /// An absolute http(s) URL, checked at the edge. May carry a token, so `Debug` hides it too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebUrl(Arc<str>);
@@ -167,6 +191,8 @@ pub struct Content {
     pub attributes: BTreeMap<String, String>,
     /// A test cart is tracked and never reminded.
     pub test: bool,
+    /// How the store keeps what is personal in it; nothing above the store meets it.
+    pub sealed: Option<Sealed>,
 }
 
 impl Content {
@@ -183,6 +209,7 @@ impl Content {
             coupons: Vec::new(),
             attributes: BTreeMap::new(),
             test: false,
+            sealed: None,
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Erased {
     pub notes: usize,
     /// Carts taken from under identifiers, and from under products they waited for.
     pub entries: usize,
+    /// Whether carts are sealed, so that copies of them cannot be read any more.
+    pub is_sealed: bool,
     /// Kept, and tied to nobody.
     pub orders: usize,
     /// Kept as keyed hashes.
@@ -111,8 +113,7 @@ impl Engine {
     /// Ties all that was found to what was given: an erased cart no longer says whose it was.
     async fn anchor(&self, shop: &ShopId, traces: &Traces, now: Moment) -> Result<(), WriteError> {
         let (given, found) = traces.hashes.split_at(traces.given);
-        let known: BTreeSet<_> = traces.notes.iter().filter_map(linked).collect();
-        let links = found.iter().filter(|hash| !known.contains(hash)).map(|hash| Asked {
+        let links = found.iter().map(|hash| Asked {
             shop,
             hashes: given.to_vec(),
             leave: Some((Note::Linked(*hash), now.plus(FINISHED_WITHIN))),
@@ -149,6 +150,7 @@ impl Engine {
         }
         let letters = self.store.letters_about(shop, &carts).await?;
         self.expunge(letters, erased).await?;
+        erased.is_sealed = self.store.shred(shop, &carts).await?;
         erased.answers += self.store.forget_answers(shop, &carts, &orders).await?;
         self.withdraw_carts(shop, traces, erased).await
     }
@@ -252,6 +254,7 @@ impl Erased {
             answers: 0,
             notes: 0,
             entries: 0,
+            is_sealed: false,
             orders: 0,
             opt_outs: 0,
             in_flight: InFlight::None,
@@ -262,19 +265,5 @@ impl Erased {
             answers_until: at.plus(ANSWERS_KEPT),
             backups_until: at.plus(retention.backups),
         }
-    }
-}
-
-const fn linked(note: &Note) -> Option<IdentifierHash> {
-    match note {
-        Note::Linked(hash) => Some(*hash),
-        Note::Purchase(_)
-        | Note::OptedOut(_)
-        | Note::Reminded(_)
-        | Note::Exposed(_)
-        | Note::Granted(_)
-        | Note::Stock(_)
-        | Note::Reserved(_)
-        | Note::Decided(_) => None,
     }
 }

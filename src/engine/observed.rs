@@ -150,6 +150,7 @@ observe! {
     letters_about(shop: &ShopId, carts: &[CartId]) -> Vec<Letter>;
     expunge(letters: &[Letter]) -> usize;
     forget_answers(shop: &ShopId, carts: &[CartId], orders: &[OrderId]) -> usize;
+    shred(shop: &ShopId, carts: &[CartId]) -> bool;
     withdraw(shop: &ShopId, hashes: &[IdentifierHash], carts: &[CartId]) -> usize;
     forget(shop: &ShopId, hashes: &[IdentifierHash], keep: &[NoteKey]) -> usize;
 }

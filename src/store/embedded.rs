@@ -12,6 +12,7 @@ mod counts;
 mod erasure;
 mod fault;
 mod folder;
+mod keyring;
 mod lanes;
 mod letters;
 mod outbox;
@@ -44,6 +45,7 @@ use crate::domain::{
     StateName, TallyKey,
 };
 
+pub use self::keyring::FileKeyring;
 pub use self::upkeep::copy;
 
 /// A store in a folder. Dropping it finishes what is queued, closes the file and gives the folder free.

@@ -24,6 +24,10 @@ pub trait Erase: Send + Sync {
     async fn forget_answers(&self, shop: &ShopId, carts: &[CartId], orders: &[OrderId]) -> StoreResult<usize>;
     /// Takes these carts from under each hash; gives how many entries there were.
     async fn withdraw(&self, shop: &ShopId, hashes: &[IdentifierHash], carts: &[CartId]) -> StoreResult<usize>;
+    /// Makes what copies of the store hold of these carts unreadable; whether they are sealed, so that this can be.
+    async fn shred(&self, _shop: &ShopId, _carts: &[CartId]) -> StoreResult<bool> {
+        Ok(false)
+    }
     /// Takes every note off each hash, also what is firm or cannot be read, but for those with these keys; gives how many.
     async fn forget(&self, shop: &ShopId, hashes: &[IdentifierHash], keep: &[NoteKey]) -> StoreResult<usize>;
 }

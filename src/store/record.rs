@@ -10,6 +10,7 @@
 mod answer;
 #[cfg(test)]
 mod arbitrary;
+mod bytes;
 mod cart;
 mod code;
 mod content;
@@ -20,12 +21,15 @@ mod note;
 mod order;
 mod packing;
 mod past;
+mod personal;
 mod signal;
 #[cfg(test)]
 mod tests;
 mod trail;
 
 use serde::{Deserialize, Serialize};
+
+pub use personal::{encode_personal, restore_personal, take_personal, with_sealed};
 
 use answer::AnsweredRecord;
 use cart::CartRecord;

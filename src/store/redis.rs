@@ -17,6 +17,7 @@ mod counts;
 mod erasure;
 mod failure;
 mod health;
+mod keyring;
 mod keys;
 mod lanes;
 mod letters;
@@ -38,6 +39,7 @@ use async_trait::async_trait;
 pub use self::address::Address;
 use self::attendance::Attendance;
 use self::connection::Connections;
+pub use self::keyring::RedisKeyring;
 use self::keys::Shards;
 use self::meta::{Meta, Standing};
 use super::{

@@ -30,6 +30,7 @@ mod prometheus;
 mod receiver;
 mod redis_only;
 mod samples;
+mod sealing;
 mod servers;
 mod shop;
 mod sim;

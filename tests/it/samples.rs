@@ -203,6 +203,7 @@ pub fn largest_cart(id: &str) -> Cart {
         coupons: vec!["WELCOME".to_owned(), text.to_owned()],
         attributes: (0..32).map(|n| (format!("key-{n}"), text.repeat(8))).collect::<BTreeMap<_, _>>(),
         test: true,
+        sealed: None,
     };
     let abandonment = abandonment(u32::MAX);
     Cart {

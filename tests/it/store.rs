@@ -21,9 +21,11 @@ mod write;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use cartwake::app::random_bytes;
 use cartwake::store::Store;
-use cartwake::store::embedded::EmbeddedStore;
+use cartwake::store::embedded::{EmbeddedStore, FileKeyring};
 use cartwake::store::redis::{RedisSettings, RedisStore};
+use cartwake::store::sealed::SealedStore;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -43,6 +45,8 @@ pub enum Place {
     },
     /// The model of a store, made by the first who opens it.
     Memory(OnceLock<Arc<MemoryStore>>),
+    /// The same, sealed with keys in a folder.
+    Sealed(OnceLock<Arc<MemoryStore>>, TempDir),
 }
 
 #[expect(clippy::unused_async, reason = "some places have to be waited for, and the macro treats all alike")]
@@ -84,6 +88,10 @@ impl Place {
         Self::Memory(OnceLock::new())
     }
 
+    async fn sealed() -> Self {
+        Self::Sealed(OnceLock::new(), TempDir::new().expect("a temporary folder can be made"))
+    }
+
     pub async fn open(&self) -> Arc<dyn Store> {
         self.open_with([7; 32]).await
     }
@@ -101,7 +109,9 @@ impl Place {
     pub async fn open_twice(&self) -> Option<(Arc<dyn Store>, Arc<dyn Store>)> {
         match self {
             Self::Embedded(_) => None,
-            Self::Redis { .. } | Self::Memory(_) => Some((self.open().await, self.open_with([8; 32]).await)),
+            Self::Redis { .. } | Self::Memory(_) | Self::Sealed(..) => {
+                Some((self.open().await, self.open_with([8; 32]).await))
+            }
         }
     }
 
@@ -122,6 +132,11 @@ impl Place {
                 Arc::new(RedisStore::open(settings, identity_key, at(0)).await.expect("the server is ours"))
             }
             Self::Memory(store) => store.get_or_init(|| Arc::new(MemoryStore::new(identity_key))).clone(),
+            Self::Sealed(store, keys) => {
+                let store = store.get_or_init(|| Arc::new(MemoryStore::new(identity_key))).clone();
+                let keyring = FileKeyring::open(keys.path(), [5; 8]).expect("the folder is ours");
+                Arc::new(SealedStore::new(store, Some(Arc::new(keyring)), random_bytes))
+            }
         }
     }
 }
@@ -151,7 +166,7 @@ macro_rules! on_every_store {
 }
 
 on_every_store! {
-    [embedded, memory, redis, valkey, cluster, sentinel, tls]
+    [embedded, memory, sealed, redis, valkey, cluster, sentinel, tls]
     {
         commits:
             a_commit_is_visible_to_the_next_load,

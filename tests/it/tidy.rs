@@ -27,6 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reqwest", &["webhook", "config", "engine", "admin", "replay"]),
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),
+    ("aws_lc_rs", &["store"]),
     ("hmac", &["webhook", "engine", "links"]),
     ("flate2", &["api"]),
     ("minifier", &["api"]),

@@ -32,7 +32,7 @@ CREATE INDEX notes_by_end ON notes (until);
 ";
 
 /// How long a connection waits for an operator's own session on the file.
-const BUSY: Duration = Duration::from_secs(5);
+pub const BUSY: Duration = Duration::from_secs(5);
 /// How long the log grows before the writer moves it into the file, while others wait: longer is a longer wait.
 const CHECKPOINT_PAGES: i64 = 1_000;
 /// What the log is cut back to after it had to grow.

@@ -208,6 +208,7 @@ fn content() -> impl Strategy<Value = Content> {
             coupons,
             attributes,
             test,
+            sealed: None,
         },
     )
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::bytes::BytesRecord;
 use super::code::{Coded, known};
 use crate::domain::{
-    Channel, Consent, ConsentStatus, Content, Currency, Item, Minor, Moment, PersonalText, ProductId, Shopper, Totals,
-    WebUrl,
+    Channel, Consent, ConsentStatus, Content, Currency, Item, Minor, Moment, PersonalText, ProductId, Sealed, Shopper,
+    Totals, WebUrl,
 };
 
 type Text<'a> = Cow<'a, str>;
@@ -30,6 +31,9 @@ pub struct ContentRecord<'a> {
     #[serde(borrow)]
     attributes: Vec<(Text<'a>, Text<'a>)>,
     test: bool,
+    /// The last field, so that nothing is written where nothing is sealed.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    sealed: Option<BytesRecord<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -64,7 +68,7 @@ struct TotalsRecord {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ShopperRecord<'a> {
+pub struct ShopperRecord<'a> {
     #[serde(borrow)]
     email: Option<Text<'a>>,
     #[serde(borrow)]
@@ -85,7 +89,7 @@ struct ShopperRecord<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ConsentRecord<'a> {
+pub struct ConsentRecord<'a> {
     channel: u8,
     status: u8,
     #[serde(borrow)]
@@ -136,6 +140,7 @@ impl<'a> ContentRecord<'a> {
             coupons: content.coupons.iter().map(|coupon| Cow::Borrowed(coupon.as_str())).collect(),
             attributes: content.attributes.iter().map(|(k, v)| (Cow::Borrowed(&**k), Cow::Borrowed(&**v))).collect(),
             test: content.test,
+            sealed: content.sealed.as_ref().map(|sealed| BytesRecord(Cow::Borrowed(sealed.bytes()))),
         }
     }
 
@@ -150,6 +155,7 @@ impl<'a> ContentRecord<'a> {
             coupons: self.coupons.into_iter().map(Cow::into_owned).collect(),
             attributes: self.attributes.into_iter().map(|(k, v)| (k.into_owned(), v.into_owned())).collect(),
             test: self.test,
+            sealed: self.sealed.map(|sealed| Sealed::new(sealed.0.into_owned())),
         })
     }
 }
@@ -211,7 +217,7 @@ impl TotalsRecord {
 }
 
 impl<'a> ShopperRecord<'a> {
-    fn of(shopper: &'a Shopper) -> Self {
+    pub fn of(shopper: &'a Shopper) -> Self {
         Self {
             email: personal(shopper.email.as_ref()),
             phone: personal(shopper.phone.as_ref()),
@@ -225,7 +231,7 @@ impl<'a> ShopperRecord<'a> {
         }
     }
 
-    fn into_shopper(self) -> Shopper {
+    pub fn into_shopper(self) -> Shopper {
         Shopper {
             email: person(self.email),
             phone: person(self.phone),
@@ -241,7 +247,7 @@ impl<'a> ShopperRecord<'a> {
 }
 
 impl<'a> ConsentRecord<'a> {
-    fn of(consent: &'a Consent) -> Self {
+    pub fn of(consent: &'a Consent) -> Self {
         Self {
             channel: consent.channel.code(),
             status: consent.status.code(),
@@ -251,7 +257,7 @@ impl<'a> ConsentRecord<'a> {
         }
     }
 
-    fn into_consent(self) -> Option<Consent> {
+    pub fn into_consent(self) -> Option<Consent> {
         Some(Consent {
             channel: Channel::from_code(self.channel)?,
             status: ConsentStatus::from_code(self.status)?,

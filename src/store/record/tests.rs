@@ -163,6 +163,7 @@ fn documented_cart() -> Cart {
             coupons: vec!["WELCOME".to_owned()],
             attributes: [("utm_source".to_owned(), "newsletter".to_owned())].into(),
             test: false,
+            sealed: None,
         },
         signals: Vec::new(),
         reasons: Vec::new(),

@@ -1,0 +1,240 @@
+//! A store whose carts keep their personal part sealed, each with a key of its own out of a keyring.
+//!
+//! - A key is on disk before the first record that needs it, and gone with its cart: also what a copy of the store holds
+//!   of it cannot be read any more. A record whose key is gone reads as erased.
+//! - A look asks the keyring beside the store and not after it; keys used lately are remembered.
+//! - Another keyring than a record was sealed with, or none, is an error and never an erasure.
+//!
+//! Without a keyring nothing is sealed. Records that were written unsealed stay readable. Read next: `store/keyring.rs`.
+
+mod cache;
+mod cipher;
+mod passed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join;
+
+use self::cache::Cache;
+use self::cipher::{Blob, Opened};
+use super::{Commit, Committed, KeyName, Keyring, NewKey, SealKey, Store, StoreError, StoreResult, Version, record};
+use crate::domain::{Cart, CartId, Content, Heard, Moment, Past, ShopId, State};
+
+/// A key outlives its cart by this much, should nobody delete it.
+const LIFE_BEYOND: Duration = Duration::from_hours(90 * 24);
+/// With less than this left it is prolonged.
+const PROLONGED_BELOW: Duration = Duration::from_hours(30 * 24);
+
+/// 32 bytes that nobody can guess.
+pub type Random = fn() -> anyhow::Result<[u8; 32]>;
+
+/// A store that seals.
+pub struct SealedStore {
+    inner: Arc<dyn Store>,
+    keyring: Option<Arc<dyn Keyring>>,
+    random: Random,
+    cache: Cache,
+}
+
+/// A key, and how long it is kept for sure.
+type Kept = (SealKey, Moment);
+
+impl SealedStore {
+    /// Seals what this store keeps with keys out of this keyring.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>, keyring: Option<Arc<dyn Keyring>>, random: Random) -> Self {
+        Self { inner, keyring, random, cache: Cache::default() }
+    }
+
+    fn fresh(&self) -> StoreResult<[u8; 32]> {
+        (self.random)().map_err(StoreError::Unavailable)
+    }
+
+    /// These commits with the personal part of their carts sealed.
+    async fn seal(&self, commits: &[Commit<'_>]) -> StoreResult<Vec<Option<Cart>>> {
+        let Some(keyring) = &self.keyring else { return Ok(commits.iter().map(|_| None).collect()) };
+        let (mut parts, mut wanted) = (Vec::with_capacity(commits.len()), Vec::new());
+        for commit in commits {
+            let personal = commit.cart.and_then(record::encode_personal);
+            let name = KeyName::of(commit.shop, commit.id);
+            let needed = commit.cart.map(|cart| cart.expires_at.plus(PROLONGED_BELOW)).filter(|_| personal.is_some());
+            let known = needed.and_then(|until| self.known(name, commit.expected, until));
+            if let (Some(cart), None, true) = (commit.cart, &known, personal.is_some()) {
+                let until = cart.expires_at.plus(LIFE_BEYOND);
+                wanted.push(NewKey { name, fresh: SealKey(self.fresh()?), until });
+            }
+            parts.push((name, personal, known));
+        }
+        let untils: Vec<_> = wanted.iter().map(|one| one.until).collect();
+        let made = match commits.first() {
+            Some(first) if !wanted.is_empty() => keyring.ensure(wanted, first.now).await?,
+            Some(_) | None => Vec::new(),
+        };
+        let mut made = made.into_iter().zip(untils);
+        let mut sealed = Vec::with_capacity(commits.len());
+        for (commit, (name, personal, known)) in commits.iter().zip(parts) {
+            let (Some(cart), Some(personal)) = (commit.cart, personal) else {
+                sealed.push(None);
+                continue;
+            };
+            let (key, until) = known.or_else(|| made.next()).ok_or(StoreError::Corrupt { what: "key" })?;
+            self.cache.put(name, (key, until));
+            let blob = cipher::seal(keyring.id(), (name, key, until), personal, self.fresh()?)?;
+            sealed.push(Some(record::with_sealed(cart, blob)));
+        }
+        Ok(sealed)
+    }
+
+    /// A key of which it is known that it stays: of a new cart none is, for another of its id may have been erased.
+    fn known(&self, name: KeyName, expected: Version, until: Moment) -> Option<Kept> {
+        self.cache.get(name).filter(|(_, kept)| expected != Version::ABSENT && *kept >= until)
+    }
+
+    async fn commit_sealed(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        let sealed = match self.seal(&commits).await {
+            Ok(sealed) => sealed,
+            Err(error) => return all_failed(commits.len(), error),
+        };
+        let is_over = |(commit, sealed): (&Commit<'_>, &Option<Cart>)| {
+            sealed.is_none() && commit.cart.is_none_or(|cart| cart.state.is_tombstone())
+        };
+        let ended: Vec<_> = commits.iter().zip(&sealed).map(is_over).collect();
+        let names: Vec<_> = commits.iter().map(|commit| KeyName::of(commit.shop, commit.id)).collect();
+        let passed = commits.into_iter().zip(&sealed).map(|(commit, sealed)| Commit {
+            cart: sealed.as_ref().or(commit.cart),
+            shop: commit.shop,
+            id: commit.id,
+            expected: commit.expected,
+            outbox: commit.outbox,
+            tallies: commit.tallies,
+            census: commit.census,
+            keep: commit.keep,
+            now: commit.now,
+        });
+        let done = self.inner.commit_all(passed.collect()).await;
+        let over = names.iter().zip(ended).zip(&done);
+        let over = over.filter(|((_, ended), done)| *ended && matches!(done, Ok(Committed::Done { .. })));
+        let over: Vec<KeyName> = over.map(|((name, _), _)| *name).collect();
+        if let Err(error) = self.shred_names(&over).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "keys of ended carts could not be deleted; they end by themselves");
+        }
+        done
+    }
+
+    async fn shred_names(&self, names: &[KeyName]) -> StoreResult<usize> {
+        let Some(keyring) = self.keyring.as_ref().filter(|_| !names.is_empty()) else { return Ok(0) };
+        for name in names {
+            self.cache.forget(*name);
+        }
+        keyring.shred(names).await
+    }
+
+    /// What a look at these carts gives, with the keys that it will need asked for meanwhile.
+    async fn beside<T>(
+        &self,
+        carts: &[(&ShopId, &CartId)],
+        look: impl Future<Output = T> + Send,
+    ) -> (T, StoreResult<()>) {
+        let Some(keyring) = &self.keyring else { return (look.await, Ok(())) };
+        let names = carts.iter().map(|(shop, cart)| KeyName::of(shop, cart));
+        let names: Vec<_> = names.filter(|name| self.cache.get(*name).is_none()).collect();
+        if names.is_empty() {
+            return (look.await, Ok(()));
+        }
+        let (seen, found) = join(look, keyring.find(&names)).await;
+        let learnt = found.map(|found| {
+            for (name, key) in names.into_iter().zip(found) {
+                if let Some(key) = key {
+                    // How long it is kept its record will say.
+                    self.cache.put(name, (key, Moment::from_millis(i64::MIN)));
+                }
+            }
+        });
+        (seen, learnt)
+    }
+
+    /// The cart with its personal part; erased, when its key is gone.
+    async fn open(&self, mut cart: Cart) -> StoreResult<Cart> {
+        let Some(sealed) = cart.content.sealed.take() else { return Ok(cart) };
+        let blob = Blob::parse(&sealed).ok_or(StoreError::Corrupt { what: "cart" })?;
+        let keyring = self.keyring.as_ref().filter(|keyring| keyring.id() == blob.keyring);
+        let Some(keyring) = keyring else {
+            let why = "a cart is sealed with a key of another keyring: name that one in [store] keyring_url";
+            return Err(StoreError::Unusable(why.to_owned()));
+        };
+        let name = KeyName::of(&cart.shop, &cart.id);
+        if let Some((key, _)) = self.cache.get(name)
+            && let Opened::Open(personal) = blob.open(name, key)
+        {
+            self.cache.put(name, (key, blob.until));
+            record::restore_personal(&mut cart, &personal)?;
+            return Ok(cart);
+        }
+        // Remembered from another life of this id, or not asked for yet.
+        match keyring.find(&[name]).await?.pop().flatten() {
+            None => Ok(erased(cart)),
+            Some(key) => match blob.open(name, key) {
+                Opened::Open(personal) => {
+                    self.cache.put(name, (key, blob.until));
+                    record::restore_personal(&mut cart, &personal)?;
+                    Ok(cart)
+                }
+                // Its key went, and the id has another since.
+                Opened::OtherKey => Ok(erased(cart)),
+            },
+        }
+    }
+
+    async fn open_all<T>(
+        &self,
+        (found, keys): (Vec<StoreResult<T>>, StoreResult<()>),
+        cart_of: impl Fn(&mut T) -> Option<&mut Cart> + Send,
+    ) -> Vec<StoreResult<T>>
+    where
+        T: Send,
+    {
+        if let Err(error) = keys {
+            return all_failed(found.len(), error);
+        }
+        let mut opened = Vec::with_capacity(found.len());
+        for one in found {
+            opened.push(self.open_one(one, &cart_of).await);
+        }
+        opened
+    }
+
+    async fn open_one<T: Send>(
+        &self,
+        found: StoreResult<T>,
+        cart_of: &(impl Fn(&mut T) -> Option<&mut Cart> + Send),
+    ) -> StoreResult<T> {
+        let mut found = found?;
+        let sealed = cart_of(&mut found).filter(|cart| cart.content.sealed.is_some()).cloned();
+        if let Some(sealed) = sealed {
+            let open = self.open(sealed).await?;
+            if let Some(cart) = cart_of(&mut found) {
+                *cart = open;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What is left of a cart whose key is gone: its name.
+fn erased(mut cart: Cart) -> Cart {
+    cart.state = State::Erased;
+    cart.content = Content::empty(cart.content.currency);
+    cart.signals.clear();
+    cart.reasons.clear();
+    cart.reminders.clear();
+    (cart.last_abandonment, cart.order) = (None, None);
+    (cart.past, cart.heard) = (Past::default(), Heard::default());
+    cart
+}
+
+fn all_failed<T>(count: usize, error: StoreError) -> Vec<StoreResult<T>> {
+    let again = || StoreError::Unavailable(anyhow::anyhow!("the call that it shared failed"));
+    std::iter::once(Err(error)).chain((1..count).map(|_| Err(again()))).take(count).collect()
+}
