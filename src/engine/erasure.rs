@@ -92,8 +92,8 @@ impl Engine {
             self.erase_traces(shop, &traces, &mut erased).await?;
             opt_outs.extend(traces.notes.iter().cloned().collect::<Person>().opt_outs);
             hashes.extend(traces.hashes.iter().filter(|hash| !hashes.contains(hash)).copied().collect::<Vec<_>>());
+            // It stays in the receipt: of more, some may have fallen out of the index, and end with their retention.
             let is_more = traces.limits.contains(&Limit::Carts);
-            erased.limits.remove(&Limit::Carts);
             erased.limits.extend(traces.limits);
             if !is_more {
                 break;

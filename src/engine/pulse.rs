@@ -9,7 +9,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -18,13 +19,17 @@ use tracing::{error, warn};
 use super::dispatcher::Dispatcher;
 use super::inbox::Engine;
 use super::lane::LaneLoop;
-use super::scheduler::Scheduler;
+use super::scheduler::{Scheduler, Woken};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::Moment;
 use crate::store::{Lane, StoreResult};
 
 /// How often carts are looked for whatever is known of the next wake: another process's part may have been left alone.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks at what is due that are under way at a time, while there is much.
+const LOOKS_AT_ONCE: usize = 4;
+/// How many follow each other before the loop shows life and hears whether to stop.
+const LOOKS_IN_A_ROW: usize = 16;
 /// How often lanes and pauses are read anew.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is swept.
@@ -100,8 +105,8 @@ pub async fn run_scheduler(
     }
 }
 
-/// One look at what is due; how long there is nothing to do after it. While there is more than one look holds, two are
-/// under way: what one waits for, the other uses.
+/// One look at what is due, or several in a row while there is more than one look holds; how long there is nothing to do
+/// after it.
 async fn look(
     scheduler: &Scheduler,
     engine: &Engine,
@@ -118,17 +123,38 @@ async fn look(
             return Ok(wait);
         }
     }
-    let looks = if *is_behind { vec![scheduler.run_once(), scheduler.run_once()] } else { vec![scheduler.run_once()] };
-    let (mut found, mut decided) = (0, 0);
-    *is_behind = false;
-    for woken in join_all(looks).await {
-        let woken = woken?;
-        found += woken.found;
-        decided += woken.decided;
-        *is_behind |= !woken.is_all;
-    }
+    let Woken { found, decided, is_all } = look_on(scheduler, if *is_behind { LOOKS_IN_A_ROW } else { 1 }).await?;
+    *is_behind = !is_all;
     // Carts that others decide, or that are set aside, must not make this a busy loop.
     Ok(if decided > 0 || found == 0 { Duration::ZERO } else { Duration::from_millis(10) })
+}
+
+/// So many looks, or fewer when one finds nothing more to decide. Several are under way at a time, and one that ends is
+/// followed by the next: what one waits for, the others use.
+async fn look_on(scheduler: &Scheduler, most: usize) -> StoreResult<Woken> {
+    let mut under_way = FuturesUnordered::new();
+    let (mut left, mut sum, mut failure) = (most, Woken::default(), None);
+    loop {
+        while left > 0 && under_way.len() < LOOKS_AT_ONCE {
+            left -= 1;
+            under_way.push(scheduler.run_once());
+        }
+        match under_way.next().await {
+            None => return failure.map_or(Ok(sum), Err),
+            Some(Ok(woken)) => {
+                if woken.is_all || woken.decided == 0 {
+                    left = 0;
+                }
+                sum.found += woken.found;
+                sum.decided += woken.decided;
+                sum.is_all |= woken.is_all;
+            }
+            Some(Err(error)) => {
+                left = 0;
+                failure = Some(error);
+            }
+        }
+    }
 }
 
 /// Runs every lane side by side until it is told to stop; then lets sends in flight end. Lanes look when they are told that

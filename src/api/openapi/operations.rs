@@ -22,7 +22,7 @@ use crate::api::problem::Problem;
         crate::api::endpoints::test, crate::api::deliveries::list, crate::api::deliveries::get,
         crate::api::deliveries::retry, crate::api::reports::funnel, crate::api::reports::reasons,
         crate::api::reports::recovery, crate::api::reports::lift, crate::api::system::get, crate::api::carts::list,
-        crate::api::carts::get, crate::api::erasures::post, crate::api::exports::post, get,
+        crate::api::carts::get, crate::api::explain::get, crate::api::erasures::post, crate::api::exports::post, get,
     ),
     components(schemas(crate::api::problem::ProblemBody, crate::api::faults::Fault)),
     modifiers(&Common),

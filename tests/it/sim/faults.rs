@@ -93,7 +93,7 @@ impl Line {
         let now = self.world.now();
         let fate = self.world.with(|inner| {
             let mut fate = Fate::of(&inner.weather, now < inner.away_until, &mut inner.dice);
-            if op == "person" && inner.lingers.remove(&self.process) {
+            if matches!(op, "note" | "notes") && inner.lingers.remove(&self.process) {
                 fate.after = Duration::from_millis(100 + inner.dice.below(1_850));
             }
             fate
