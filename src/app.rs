@@ -22,7 +22,8 @@ use crate::clock::{Clock, EventClock, SystemClock};
 use crate::config::{ClockKind, Config, ShopConfig, StoreUrl};
 use crate::domain::Moment;
 use crate::engine::{
-    DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_calibration, run_dispatcher, run_scheduler,
+    DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_calibration, run_dispatcher, run_lookout,
+    run_scheduler,
 };
 use crate::metrics::{ExpectedShop, Metrics};
 use crate::store::embedded::{EmbeddedStore, FileKeyring};
@@ -150,6 +151,7 @@ impl App {
         self.loops.run("scheduler", run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()))?;
         let calibration = run_calibration(Arc::clone(&self.engine), self.stop.clone());
         self.loops.run("calibration", calibration)?;
+        self.loops.run("lookout", run_lookout(Arc::clone(&self.engine), self.stop.clone()))?;
         self.loops.run("dispatcher", run_dispatcher(dispatcher, poll, dispatcher_pulse, self.stop.clone()))
     }
 

@@ -56,6 +56,6 @@ pub use letters::{Replayed, Retried, status_parts};
 pub use links::{Followed, StillRight};
 pub use opt_outs::OptedOut;
 pub use policies::{EndpointPolicy, Policies, ShopPolicy};
-pub use pulse::{Heartbeat, run_dispatcher, run_scheduler};
+pub use pulse::{Heartbeat, run_dispatcher, run_lookout, run_scheduler};
 pub use scheduler::{Scheduler, Woken};
 pub use traces::{Limit, Reach, Whom};

@@ -279,6 +279,11 @@ pub trait Store: Erase + Send + Sync + 'static {
     async fn depart(&self) -> StoreResult<()> {
         Ok(())
     }
+    /// Sees whether another server has taken over, also while the old one hangs or answers on: to be called twice a second,
+    /// beside all else.
+    async fn look_around(&self) -> StoreResult<()> {
+        Ok(())
+    }
     /// Carts whose wake has come, at most `limit`, itself at most [`BATCH_MAX`] for each shard. Shops share the places
     /// evenly ([`turns`]; `turn` counts the looks), each with its longest overdue as far as shards allow.
     async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>>;

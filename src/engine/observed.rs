@@ -111,6 +111,7 @@ observe! {
     carts_of(shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> Vec<CartId>;
     attend(now: Moment) -> ();
     depart() -> ();
+    look_around() -> ();
     due_carts(now: Moment, limit: usize, turn: usize) -> Vec<(ShopId, CartId)>;
     next_wake() -> Option<Moment>;
     postpone(shop: &ShopId, id: &CartId, until: Moment) -> ();

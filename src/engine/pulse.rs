@@ -30,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOKS_AT_ONCE: usize = 4;
 /// How many follow each other before the loop shows life and hears whether to stop.
 const LOOKS_IN_A_ROW: usize = 16;
+/// How often it is seen whether another server has taken over.
+const LOOK_AROUND_EVERY: Duration = Duration::from_millis(500);
 /// How often lanes and pauses are read anew.
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How often what has expired is swept.
@@ -153,6 +155,19 @@ async fn look_on(scheduler: &Scheduler, most: usize) -> StoreResult<Woken> {
                 left = 0;
                 failure = Some(error);
             }
+        }
+    }
+}
+
+/// Has the store see whether another server has taken over, apart from all that may hang on the old one.
+pub async fn run_lookout(engine: Arc<Engine>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = engine.store.look_around().await {
+            warn!(error = &error as &dyn std::error::Error, "the store could not look around");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(LOOK_AROUND_EVERY) => {}
         }
     }
 }

@@ -257,9 +257,12 @@ impl Store for RedisStore {
         self.take_leave().await
     }
 
-    /// Asked for once a second by every process: the moment to see whether the primary is still the one.
-    async fn lanes(&self) -> StoreResult<Vec<Lane>> {
+    async fn look_around(&self) -> StoreResult<()> {
         self.redis.look_around().await;
+        Ok(())
+    }
+
+    async fn lanes(&self) -> StoreResult<Vec<Lane>> {
         self.all_lanes().await
     }
 

@@ -195,8 +195,8 @@ async fn a_primary_that_the_sentinels_replaced_is_left_although_it_answers() {
     write(&store, &cart("before")).await.expect("a primary");
     replicated(&servers.primary);
     servers.name_the_replica();
-    // What every process does once a second.
-    store.lanes().await.expect("either of them answers");
+    // What every process does twice a second.
+    store.look_around().await.expect("the sentinels answer");
     write(&store, &cart("after")).await.expect("the new primary");
     let both = [cart("before"), cart("after")];
     all_found(&*open(&servers.replica.url(1)).await, &both).await;

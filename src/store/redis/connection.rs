@@ -277,11 +277,17 @@ impl Connections {
             was_sent = true;
             work(connection).await
         };
-        let failure = match timeout_at(deadline, exchange).await {
-            Ok(Ok(reply)) => return Ok(reply),
-            Ok(Err(error)) if was_sent => Failure::of(error),
-            Ok(Err(error)) => Failure::of(error).before_sending(),
-            Err(_) => Failure::TimedOut(self.timeout),
+        let ended = tokio::select! {
+            biased;
+            () = node.replaced() => None,
+            ended = timeout_at(deadline, exchange) => Some(ended),
+        };
+        let failure = match ended {
+            Some(Ok(Ok(reply))) => return Ok(reply),
+            Some(Ok(Err(error))) if was_sent => Failure::of(error),
+            Some(Ok(Err(error))) => Failure::of(error).before_sending(),
+            Some(Err(_)) => Failure::TimedOut(self.timeout),
+            None => Failure::replaced(was_sent),
         };
         if failure.ends_connection() {
             node.give_up(&line);

@@ -56,6 +56,11 @@ impl Failure {
         }
     }
 
+    /// The server was replaced before it answered.
+    pub fn replaced(was_sent: bool) -> Self {
+        Self::Lost { error: (ErrorKind::Io, "another server has taken over").into(), was_sent }
+    }
+
     /// Of something that came before the command itself.
     #[must_use]
     pub fn before_sending(self) -> Self {

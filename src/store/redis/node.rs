@@ -10,6 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use super::address::Host;
 
@@ -22,6 +23,7 @@ pub struct Node {
     /// Whether a new connection is first asked if this is a primary: a demoted one answers reads with old news.
     must_be_primary: bool,
     links: RwLock<Vec<Link>>,
+    retired: CancellationToken,
 }
 
 /// The connection of one runtime: its driver runs there, so that an exchange crosses no thread where it need not.
@@ -35,7 +37,25 @@ pub type Line = Arc<OnceCell<MultiplexedConnection>>;
 
 impl Node {
     pub fn new(host: Host, client: Client, timeout: Duration, links_max: usize, must_be_primary: bool) -> Self {
-        Self { host, client, timeout, links_max, must_be_primary, links: RwLock::default() }
+        Self {
+            host,
+            client,
+            timeout,
+            links_max,
+            must_be_primary,
+            links: RwLock::default(),
+            retired: CancellationToken::new(),
+        }
+    }
+
+    /// Another has taken its place: what it answers from now on is not to be believed, for it may be thrown away.
+    pub fn retire(&self) {
+        self.retired.cancel();
+    }
+
+    /// Returns when another has taken its place.
+    pub async fn replaced(&self) {
+        self.retired.cancelled().await;
     }
 
     /// An open connection on this line.

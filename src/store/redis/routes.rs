@@ -107,10 +107,14 @@ impl Routes {
             Kind::Cluster => self.ask_cluster().await?,
             Kind::Sentinel(name) => vec![(SLOTS - 1, self.ask_sentinels(name).await?.0)],
         };
-        self.nodes
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|host, _| ranges.iter().any(|(_, current)| current == host));
+        self.nodes.write().unwrap_or_else(PoisonError::into_inner).retain(|host, node| {
+            let stays = ranges.iter().any(|(_, current)| current == host);
+            // Of a cluster, a server that has given its last slot away still answers what it was asked.
+            if !stays && matches!(self.address.kind, Kind::Sentinel(_)) {
+                node.retire();
+            }
+            stays
+        });
         *self.map.write().unwrap_or_else(PoisonError::into_inner) =
             Map { generation: generation + 1, is_stale: false, ranges };
         Ok(())
@@ -133,6 +137,10 @@ impl Routes {
         };
         if 2 * votes > self.address.hosts.len() && known.is_some_and(|known| known != primary) {
             self.distrust(generation);
+            // Learnt at once: what hangs on the old one is to be let go before that answers.
+            if let Err(error) = self.learn(generation).await {
+                tracing::warn!(%error, "the sentinels named another primary, and could not be asked again");
+            }
         }
     }
 
