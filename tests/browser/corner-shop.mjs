@@ -47,14 +47,21 @@ export async function addsALamp(page) {
   return cartId(page);
 }
 
+/** The page is there, and its script runs: before that, a form is only a form. What hangs does not count. */
+const arrives = (page, name) => page.waitForURL(`**/${name}.html*`, { waitUntil: 'domcontentloaded' });
+
 export async function goesToPayment(page, { email = 'kim@example.com', remind = true } = {}) {
   await page.getByRole('link', { name: 'Cart' }).click();
+  await arrives(page, 'cart');
   await page.getByRole('link', { name: 'Check out' }).click();
+  await arrives(page, 'contact');
   await page.getByLabel('E-mail', { exact: true }).fill(email);
   if (remind) await page.getByLabel('Remind me').check();
   await page.getByRole('button', { name: 'On to shipping' }).click();
+  await arrives(page, 'shipping');
   await page.getByLabel('In 3 days').check();
   await page.getByRole('button', { name: 'On to payment' }).click();
+  await arrives(page, 'payment');
   await page.getByRole('heading', { name: 'Payment' }).waitFor();
 }
 
