@@ -22,6 +22,7 @@ mod attendance;
 mod doors;
 mod failover;
 mod groups;
+mod guards;
 mod lift;
 mod memory;
 mod model;

@@ -31,7 +31,8 @@ pub fn is_out(guard: &str) -> bool {
 }
 '''
 # The parts that notice, from the quick to the slow; a run ends with the first that does.
-PARTS = [("unit tests", ["--lib"], ["domain::", "engine::", "store::"]), ("conformance", ["--test", "it"], ["store::"]),
+PARTS = [("unit tests", ["--lib"], ["domain::", "engine::", "store::"]), ("guards", ["--test", "it"], ["guards::"]),
+         ("conformance", ["--test", "it"], ["store::"]),
          ("stories", ["--test", "it"], ["stories::", "redis_only::"]),
          ("simulation", ["--test", "it"], ["sim::nothing_is_lost"])]
 

@@ -1,0 +1,136 @@
+//! Each guard alone: a reminder to which nothing objects, and for each guard the one thing that makes it object.
+//!
+//! Guards overlap, so a story can end well although one is gone; here the why tells which of them spoke.
+
+use std::time::Duration;
+
+use cartwake::domain::{
+    Cap, Cart, Channel, ConsentPreset, Delivery, Experiment, ExperimentName, GUARDS, Known, Moment, Note, OptOut,
+    PaymentClass, Person, Program, QuietHours, Reminded, ReminderId, Signal, SignalKind, State, Stock, StockLevel,
+    Vetting, Why, before_send,
+};
+
+use crate::samples::{abandonment, at, cart, cart_id, eur, hash, in_state, mark, minor, product, reminder};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A look at a reminder, and all that it depends on.
+struct Scene {
+    cart: Cart,
+    delivery: Delivery,
+    person: Person,
+    stock: Stock,
+    program: Program,
+    now: Moment,
+}
+
+impl Scene {
+    /// Four hours after the shopper left; nothing is in the way.
+    fn clear() -> Self {
+        let due_at = abandonment(1).abandoned_at.plus(4 * HOUR);
+        let cart = Cart {
+            abandonments: 1,
+            last_abandonment: Some(abandonment(1)),
+            ..in_state(&cart("c-1"), State::Abandoned { next_step: None })
+        };
+        let program = Program { consent: ConsentPreset::SoftOptIn, ..Program::plain() };
+        let mut cart = cart;
+        cart.content.shopper.existing_customer = Some(true);
+        let delivery = reminder(&cart, 0, due_at);
+        let person = Person { who: Some(hash(1)), ..Person::nobody() };
+        Self { cart, delivery, person, stock: Stock::unknown(), program, now: due_at }
+    }
+
+    fn verdict(&self) -> Vetting {
+        let known = Known { person: &self.person, stock: &self.stock, program: &self.program };
+        before_send(&self.delivery, Some(&self.cart), known, self.now)
+    }
+}
+
+/// What puts a guard's question, and what it then answers.
+type Case = (&'static str, fn(&mut Scene), Why);
+
+const CASES: &[Case] = &[
+    ("purchase", |scene| scene.person.marks.push(mark("o-9", at(2_000))), Why::Purchased),
+    ("state", |scene| scene.cart.state = State::Dismissed, Why::Dismissed),
+    ("episode", |scene| scene.cart.last_abandonment = Some(abandonment(2)), Why::ShopperReturned),
+    ("shopper", |scene| scene.cart.content.test = true, Why::TestCart),
+    ("activation", |scene| scene.program.activated_at = Some(at(1_801)), Why::BeforeActivation),
+    ("stale", |scene| scene.now = scene.delivery.send_not_after.plus(Duration::from_millis(1)), Why::Stale),
+    (
+        "fraud",
+        |scene| {
+            let kind = SignalKind::PaymentFailed { class: PaymentClass::FraudSuspected };
+            scene.cart.signals.push(Signal { kind, at: at(1_000) });
+        },
+        Why::FraudSuspected,
+    ),
+    ("lines", |scene| scene.cart.content.items.clear(), Why::NoItems),
+    ("contact", |scene| scene.cart.content.shopper.email = None, Why::NoContact),
+    (
+        "opt_out",
+        |scene| scene.person.opt_outs.push(OptOut { channel: Some(Channel::Email), at: at(900) }),
+        Why::OptedOut,
+    ),
+    ("consent", |scene| scene.program.consent = ConsentPreset::Strict, Why::NoConsent),
+    (
+        "conditions",
+        |scene| scene.program.steps[0].conditions.minimum = vec![(eur(), minor(1_000_000))],
+        Why::ConditionsNotMet,
+    ),
+    ("link", |scene| scene.cart.content.checkout_url = None, Why::NoCheckoutUrl),
+    (
+        "holdout",
+        |scene| {
+            let name = ExperimentName::parse("all").expect("a literal slug");
+            scene.program.experiment = Some(Experiment { name, holdout_percent: 100, arms: Vec::new() });
+        },
+        Why::Holdout,
+    ),
+    (
+        "stock",
+        |scene| {
+            let level = StockLevel { product: product("p-1"), in_stock: false, price: None, at: at(900) };
+            scene.stock = [Note::Stock(level)].into_iter().collect();
+        },
+        Why::OutOfStock,
+    ),
+    (
+        "cap",
+        |scene| {
+            scene.program.caps = vec![Cap { count: 1, within: 24 * HOUR }];
+            scene.person.reminded.push(Reminded {
+                reminder: ReminderId { cart: cart_id("c-2"), abandonment: 1, step: 0 },
+                delivery: reminder(&cart("c-2"), 0, at(1_900)).id,
+                channel: Channel::Email,
+                at: at(1_900),
+            });
+        },
+        Why::FrequencyCap,
+    ),
+    ("quiet_hours", |scene| scene.program.quiet = QuietHours::parse("00:00-23:59"), Why::QuietHours),
+];
+
+#[test]
+fn a_reminder_to_which_nothing_objects_goes_out() {
+    assert_eq!(Scene::clear().verdict(), Vetting::Proceed);
+}
+
+#[test]
+fn each_guard_objects_to_what_it_is_for() {
+    for (guard, change, expected) in CASES {
+        let mut scene = Scene::clear();
+        change(&mut scene);
+        match scene.verdict() {
+            Vetting::Suppress(why) | Vetting::Defer { why, .. } => assert_eq!(why, *expected, "{guard}"),
+            Vetting::Proceed => panic!("{guard} let it pass"),
+        }
+    }
+}
+
+#[test]
+fn no_guard_is_without_a_case() {
+    let guards: Vec<&str> = GUARDS.iter().map(|(name, _)| *name).collect();
+    let cases: Vec<&str> = CASES.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(guards, cases);
+}
