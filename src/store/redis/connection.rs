@@ -127,6 +127,12 @@ impl Connections {
         self.each(&writes.collect::<Vec<_>>()).await.into_iter().map(|answer| parse(answer?)).collect()
     }
 
+    /// The same of scripts that change nothing; all of the answers, or none.
+    pub async fn read_by<T: FromRedisValue>(&self, calls: &[(&Script, Cmd)]) -> StoreResult<Vec<T>> {
+        let reads = calls.iter().map(|(script, command)| Call { command, script: Some(*script), is_read: true });
+        self.each(&reads.collect::<Vec<_>>()).await.into_iter().map(|answer| parse(answer?)).collect()
+    }
+
     /// The answers of every master to a command that changes nothing.
     pub async fn read_everywhere<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<Vec<T>> {
         let deadline = self.deadline();

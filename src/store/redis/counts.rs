@@ -8,11 +8,12 @@ use redis::Cmd;
 
 use super::RedisStore;
 use super::keys::{Shard, parse_census_field};
+use super::script::TALLIES;
 use crate::domain::{Day, ShopId, StateName, TallyKey};
 use crate::store::{Lane, OutboxCounts, StoreResult};
 
-/// Commands in one exchange at most.
-const LOOKS_MAX: usize = 512;
+/// Days that one script reads at most: others wait for that.
+const DAYS_MAX: usize = 31;
 
 impl RedisStore {
     pub(super) async fn sum_tallies(
@@ -23,15 +24,19 @@ impl RedisStore {
     ) -> StoreResult<Vec<(Day, TallyKey, i64)>> {
         let days: Vec<Day> = (from.number()..=to.number()).map(Day::from_number).collect();
         let mut summed = Vec::new();
-        for days in days.chunks((LOOKS_MAX / usize::from(self.shards.0)).max(1)) {
-            let looks = days.iter().flat_map(|&day| {
-                self.shards.all().map(move |shard| redis::cmd("HGETALL").arg(shard.tallies(shop, day)).to_owned())
-            });
-            let found: Vec<Vec<(String, i64)>> = self.redis.read_all(looks.collect()).await?;
-            let mut found = found.into_iter();
-            for &day in days {
-                let counts = sums(found.by_ref().take(usize::from(self.shards.0)));
-                summed.extend(counts.into_iter().map(|(key, count)| (day, TallyKey(key), count)));
+        for days in days.chunks(DAYS_MAX) {
+            let calls: Vec<_> = self
+                .shards
+                .all()
+                .map(|shard| {
+                    let keys: Vec<String> = days.iter().map(|&day| shard.tallies(shop, day)).collect();
+                    (&*TALLIES, TALLIES.on(&keys))
+                })
+                .collect();
+            let found: Vec<Vec<String>> = self.redis.read_by(&calls).await?;
+            for (place, &day) in days.iter().enumerate() {
+                let texts = found.iter().filter_map(|shard| shard.get(place)).map(String::as_str);
+                summed.extend(sums(texts).into_iter().map(|(key, count)| (day, TallyKey(key.to_owned()), count)));
             }
         }
         Ok(summed)
@@ -73,12 +78,15 @@ impl RedisStore {
     }
 }
 
-/// What the shards of one day counted, by name.
-fn sums(shards: impl Iterator<Item = Vec<(String, i64)>>) -> Vec<(String, i64)> {
-    let mut sums: HashMap<String, i64> = HashMap::new();
-    for (key, count) in shards.flatten() {
-        let sum = sums.entry(key).or_default();
-        *sum = sum.saturating_add(count);
+/// What the shards of one day counted, by name. See `redis/tallies.lua`.
+fn sums<'a>(shards: impl Iterator<Item = &'a str>) -> Vec<(&'a str, i64)> {
+    let mut sums: HashMap<&str, i64> = HashMap::new();
+    for text in shards {
+        let mut words = text.split('\n');
+        while let (Some(key), Some(count)) = (words.next(), words.next()) {
+            let sum = sums.entry(key).or_default();
+            *sum = sum.saturating_add(count.parse().unwrap_or(0));
+        }
     }
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_unstable();

@@ -10,6 +10,7 @@ use redis::{Cmd, ToRedisArgs};
 
 const WITHIN_MEMORY: &str = "#!lua\n";
 const EVEN_WHEN_FULL: &str = "#!lua flags=allow-oom\n";
+const READS: &str = "#!lua flags=no-writes\n";
 
 /// How many begin, end or are written in one call: what others wait for is a fraction of a millisecond.
 pub const TOGETHER_MAX: usize = 50;
@@ -36,6 +37,8 @@ pub static EXPUNGE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FU
 pub static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("forget.lua")));
 /// One write command that must not fail at `maxmemory`: its name, then what follows the key.
 pub static WRITE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("write.lua")));
+
+pub static TALLIES: LazyLock<Script> = LazyLock::new(|| Script::new(READS, include_str!("tallies.lua")));
 
 /// A script and the name Redis knows it by.
 #[derive(Debug)]
