@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cartwake::domain::{
     Cap, Cart, Channel, ConsentPreset, Delivery, Experiment, ExperimentName, GUARDS, Known, Moment, Note, OptOut,
-    PaymentClass, Person, Program, QuietHours, Reminded, ReminderId, Signal, SignalKind, State, Stock, StockLevel,
-    Vetting, Why, before_send,
+    Outcome, OutcomeName, PaymentClass, Person, Program, QuietHours, Reminded, ReminderId, Signal, SignalKind, State,
+    Stock, StockLevel, Verdict, Vetting, Why, after_attempt, before_send,
 };
 
 use crate::samples::{abandonment, at, cart, cart_id, eur, hash, in_state, mark, minor, product, reminder};
@@ -126,6 +126,21 @@ fn each_guard_objects_to_what_it_is_for() {
             Vetting::Proceed => panic!("{guard} let it pass"),
         }
     }
+}
+
+#[test]
+fn no_retry_is_planned_after_the_last_moment() {
+    let Scene { delivery, .. } = Scene::clear();
+    let failed = Outcome {
+        name: OutcomeName::ServerError,
+        status: Some(500),
+        retry_after: None,
+        duration: Duration::ZERO,
+        reply: None,
+    };
+    let verdict = |at| after_attempt(&delivery, &failed, at);
+    assert!(matches!(verdict(delivery.due_at), Verdict::RetryAt(_)));
+    assert_eq!(verdict(delivery.send_not_after.minus(Duration::from_secs(1))), Verdict::Suppressed(Why::Stale));
 }
 
 #[test]

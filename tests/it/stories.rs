@@ -189,6 +189,7 @@ on_every_store! {
         who_was_held_back_for_too_long_is_not_reminded;
     persons:
         what_was_bought_leaves_the_other_cart_and_the_rest_is_reminded,
+        what_was_bought_leaves_a_cart_whose_shopper_is_known_later,
         what_was_not_paid_in_the_end_comes_back,
         two_orders_that_cover_a_cart_together_settle_it,
         who_buys_under_another_address_is_known_by_both,

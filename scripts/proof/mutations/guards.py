@@ -78,8 +78,6 @@ GUARDS = [
      "let open_at = general.into_iter().chain(legal).filter_map(opening).max()?;",
      "let open_at = general.into_iter().chain(legal).filter_map(opening).max().filter(|_| !OUT)?;"),
     ("what was bought leaves the cart", "src/domain/draft.rs", "            self.trim(mark);", "            if !OUT { self.trim(mark); }"),
-    ("a touch is counted once", "src/domain/draft.rs",
-     "let is_news = self.cart.trail.touch(reminder, at);", "let is_news = self.cart.trail.touch(reminder, at) || OUT;"),
     ("no retry is planned after the last moment", "src/domain/send.rs",
      "if at > delivery.send_not_after {", "if !OUT && at > delivery.send_not_after {"),
     ("a look that is too old starts no send", "src/engine/dispatcher.rs",

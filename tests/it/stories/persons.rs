@@ -62,6 +62,17 @@ pub async fn what_was_bought_leaves_the_other_cart_and_the_rest_is_reminded(on: 
     assert_eq!(shop.state("laptop").await, "converted");
 }
 
+pub async fn what_was_bought_leaves_a_cart_whose_shopper_is_known_later(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("guest", cart_with(json!({"anonymous_id": "device-1"}), &[("a", 1), ("b", 2)])).await;
+    shop.advance(5 * MINUTE).await;
+    shop.orders(order_of("o-1", "joe@example.com", &["a"], shop.now())).await;
+    assert_eq!(lines(&shop, "guest").await.len(), 2, "nobody knows yet whose it is");
+    shop.patches("guest", json!({"shopper": {"email": "joe@example.com"}})).await;
+    assert_eq!(lines(&shop, "guest").await, [("b".to_owned(), 2)]);
+    assert_eq!(shop.tally("carts_trimmed").await, 1);
+}
+
 pub async fn what_was_not_paid_in_the_end_comes_back(on: Backend) {
     let shop = Shop::open(on).await;
     shop.puts("laptop", cart_with(json!({"email": "joe@example.com"}), &[("a", 1), ("b", 2)])).await;
