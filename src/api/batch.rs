@@ -301,7 +301,7 @@ mod tests {
 
     fn problem(line: &str) -> String {
         let problem = body::parse::<Line>(line.as_bytes(), &()).err().expect("it is refused");
-        String::from_utf8(problem.json().to_vec()).expect("problems are UTF-8")
+        String::from_utf8(problem.json()).expect("problems are UTF-8")
     }
 
     #[test]
