@@ -18,12 +18,12 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::body::{self, FromBody};
-use super::browser::{self, Said};
+use super::browser::{self, Said, bytes, cart_id};
 use super::call::Call;
 use super::carts::private;
 use super::envelope::Envelope;
 use super::faults::{At, Faults};
-use super::fields::{Checked, member, moment};
+use super::fields::{member, moment};
 use super::json::{Given, Text};
 use super::problem::{Kind, Problem, ProblemBody};
 use super::receipt::{self, CartReceipt, OrderAnswer};
@@ -139,14 +139,6 @@ impl FromBody for Line {
     }
 }
 
-fn cart_id(text: &Text<'_>) -> Checked<CartId> {
-    CartId::parse(&text.0).map_err(|error| error.to_string().into())
-}
-
-fn bytes(body: &Map<String, Value>) -> Checked<Vec<u8>> {
-    serde_json::to_vec(body).map_err(|_| "must be an object".into())
-}
-
 /// What became of a batch.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportAnswer)]
@@ -229,7 +221,7 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
 }
 
 /// The lines that say something, by their numbers.
-fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     lines.enumerate().filter(|(_, line)| !line.is_empty()).map(|(index, line)| (index + 1, line))
 }

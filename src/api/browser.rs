@@ -149,11 +149,11 @@ impl EventBody<'_> {
     }
 }
 
-fn cart_id(text: &Text<'_>) -> Checked<CartId> {
+pub(super) fn cart_id(text: &Text<'_>) -> Checked<CartId> {
     CartId::parse(&text.0).map_err(|error| error.to_string().into())
 }
 
-fn bytes(body: &Map<String, Value>) -> Checked<Vec<u8>> {
+pub(super) fn bytes(body: &Map<String, Value>) -> Checked<Vec<u8>> {
     serde_json::to_vec(body).map_err(|_| "must be an object".into())
 }
 

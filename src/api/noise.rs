@@ -72,6 +72,13 @@ fn judged<T>(verdict: Result<T, Problem>) -> Option<T> {
     None
 }
 
+/// Reads these bytes as the lines of an import.
+pub fn import(bytes: &[u8]) {
+    for (_, line) in super::batch::lines(bytes) {
+        drop(read::<super::batch::Line>(line, &()));
+    }
+}
+
 /// Reads these bytes as the batch of a page, and what each event of it says.
 pub fn batch(bytes: &[u8]) {
     let access = access();
@@ -136,6 +143,7 @@ mod tests {
             drop(input(call, bytes, Moment::from_millis(1_800_000_000_000)));
         }
         batch(bytes);
+        import(bytes);
         links(bytes);
         head(bytes);
     }

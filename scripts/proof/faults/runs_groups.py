@@ -52,7 +52,7 @@ def in_load(args, make, what, how, tls=False):
             mend()
 
         during(shop, work)
-        ledger = close(f"i. {what}, {how}{', TLS' if tls else ''}", shop, receiver, stage, seconds=90, may_lose=how != "move")
+        ledger = close(f"i. {what}, {how}{', TLS' if tls else ''}", shop, receiver, stage, seconds=90, may_lose=how == "kill")
         for key, value in told.items():
             ledger.add(key, value)
         return ledger
