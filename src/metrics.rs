@@ -215,8 +215,8 @@ impl Metrics {
             Fact::ReasonJudged { code, agreed } => self.reasons.judged(*code, *agreed),
             Fact::ReasonSettled { code, source, ending } => self.reasons.settled(shop, *code, *source, *ending),
             Fact::PaymentFailed { class } => self.reasons.payment_failed(shop, *class),
-            Fact::SurveyShown => self.reasons.survey(shop, "shown"),
-            Fact::SurveyAnswered { .. } => self.reasons.survey(shop, "answered"),
+            Fact::SurveyShown => self.reasons.survey_shown(shop),
+            Fact::SurveyAnswered { .. } => self.reasons.survey_answered(shop),
             Fact::CommentMade { source } => self.reasons.commented(shop, *source),
             Fact::Unmapped { what } => self.reasons.unmapped(shop, *what),
             Fact::Reminder { .. }

@@ -12,6 +12,7 @@
 pub mod embedded;
 mod erasure;
 mod keyring;
+mod lately;
 mod letters;
 mod notes;
 mod outbox;
@@ -58,7 +59,8 @@ impl Version {
 /// A record and the version it was read at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored<T> {
-    pub value: T,
+    /// Apart, for it is large and handed on often.
+    pub value: Box<T>,
     pub version: Version,
 }
 

@@ -112,7 +112,7 @@ async fn canceled(req: &HttpRequest, payload: Payload) -> Result<HttpResponse, P
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return Ok(response);
     }
-    let cart: Option<Cart> = call.state.engine.store().load(&call.shop.id, &id, None).await?.record.map(|r| r.value);
+    let cart: Option<Cart> = call.state.engine.store().load(&call.shop.id, &id, None).await?.record.map(|r| *r.value);
     let cart = cart.ok_or_else(|| Problem::new(Kind::NoSuchCart, "The session has been deleted."))?;
     super::receipt::json(StatusCode::OK, &CheckoutSession::of(&cart, unmapped))
 }

@@ -43,6 +43,11 @@ impl Experiment {
         Self { name: holdout_name(), holdout_percent: percent, arms: Vec::new() }
     }
 
+    /// All its arms.
+    pub fn arm_names(&self) -> impl Iterator<Item = &str> {
+        [HOLDOUT, DEFAULT].into_iter().chain(self.arms.iter().map(|arm| arm.name.as_str()))
+    }
+
     /// The arm of this person: where they were exposed first, else where their strongest identifier puts them.
     #[must_use]
     pub fn arm_of(&self, person: &Person) -> ArmName {

@@ -39,13 +39,11 @@ impl Cart {
         true
     }
 
-    /// The cart without what the person is known to have bought: what a reminder may speak of.
-    #[must_use]
-    pub fn unbought(mut self, person: &Person) -> Self {
+    /// Leaves out what the person is known to have bought: of the rest a reminder may speak.
+    pub fn leave_out_bought(&mut self, person: &Person) {
         for mark in &person.marks {
             self.trim(mark);
         }
-        self
     }
 
     /// Puts back what an order took that was not paid in the end; whether anything came back.

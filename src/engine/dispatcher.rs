@@ -78,7 +78,7 @@ impl Ready {
 
 /// An attempt that was made.
 pub struct Sent {
-    pub ready: Ready,
+    pub ready: Box<Ready>,
     pub started_at: Moment,
     pub outcome: Outcome,
 }
@@ -97,7 +97,7 @@ pub(super) enum Vetted {
 pub(super) struct Passed {
     pub claim: Claim,
     pub delivery: Delivery,
-    pub cart: Option<Cart>,
+    pub cart: Option<Box<Cart>>,
     pub person: Person,
     pub stock: Stock,
     pub endpoint: Arc<EndpointPolicy>,
@@ -177,7 +177,7 @@ impl Dispatcher {
         for looked in self.look(&claim.lane, std::slice::from_ref(claim)).await {
             match looked? {
                 Looked::Done(dispatched) => done.push(dispatched),
-                Looked::Ready(ready) => match self.post(*ready).await {
+                Looked::Ready(ready) => match self.post(ready).await {
                     Err(ready) => done.push(self.give_back(ready).await?),
                     Ok(sent) => {
                         for dispatched in self.finish(vec![sent]).await {
@@ -231,7 +231,7 @@ impl Dispatcher {
                 }
             };
             match self.vet(begun, (shop, endpoint), (person, stock), now).await {
-                Vetted::Passed(one) => passed.push(*one),
+                Vetted::Passed(one) => passed.push(one),
                 Vetted::Ended(conclusion) => ended.push(*conclusion),
                 Vetted::Later(claim, until) => later.push((claim, until)),
             }
@@ -253,7 +253,7 @@ impl Dispatcher {
     }
 
     /// Makes the POST of a delivery, or gives it back when it is too late to start it.
-    pub(super) async fn post(&self, ready: Ready) -> Result<Sent, Ready> {
+    pub(super) async fn post(&self, ready: Box<Ready>) -> Result<Sent, Box<Ready>> {
         let Some(started_at) = self.start(&ready) else { return Err(ready) };
         let outcome = ready.endpoint.sender.send(ready.message(), started_at).await;
         Ok(Sent { ready, started_at, outcome })
@@ -274,7 +274,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// When the store cannot be asked; the lease then runs out.
-    pub async fn give_back(&self, ready: Ready) -> StoreResult<Dispatched> {
+    pub async fn give_back(&self, ready: Box<Ready>) -> StoreResult<Dispatched> {
         self.release(&ready.claim, self.engine.clock.now().plus(TOO_SLOW_WAIT)).await
     }
 
@@ -282,7 +282,7 @@ impl Dispatcher {
     pub async fn finish(&self, attempts: Vec<Sent>) -> Vec<StoreResult<Dispatched>> {
         let mut conclusions = Vec::with_capacity(attempts.len());
         for Sent { ready, started_at, outcome } in attempts {
-            let Ready { claim, mut delivery, mut facts, .. } = ready;
+            let Ready { claim, mut delivery, mut facts, .. } = *ready;
             let now = self.engine.clock.now();
             let verdict = domain::after_attempt(&delivery, &outcome, now);
             delivery.note(&outcome, started_at);

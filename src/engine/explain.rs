@@ -49,7 +49,7 @@ impl Engine {
     pub async fn explain(&self, shop: &ShopId, id: &CartId) -> StoreResult<Option<Explanation>> {
         let Some(stored) = self.store.load(shop, id, None).await?.record else { return Ok(None) };
         let Ok(policy) = self.shop(shop) else { return Ok(None) };
-        let (cart, program, now) = (stored.value, &policy.program, self.now());
+        let (cart, program, now) = (*stored.value, &policy.program, self.now());
         let person = self.person_of(shop, &cart, now).await?;
         let stock = self.stock_of(Some(&cart), now).await?;
         let outlook = outlook(&cart, Known { person: &person, stock: &stock, program }, now);

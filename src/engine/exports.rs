@@ -70,7 +70,7 @@ impl Engine {
         let mut orders = Vec::new();
         for id in traces.orders() {
             let loaded = readable(self.store.load_order(shop, &id, None).await, &mut limits)?;
-            orders.extend(loaded.and_then(|loaded| loaded.record).map(|stored| stored.value));
+            orders.extend(loaded.and_then(|loaded| loaded.record).map(|stored| *stored.value));
         }
         let mut rest = traces.carts.into_iter().filter(|(id, _)| after.is_none_or(|after| id > after));
         let page: Vec<_> = rest.by_ref().take(limit).collect();

@@ -193,7 +193,7 @@ impl Engine {
             if let (Some(answered), Some(once)) = (loaded.answered, once) {
                 return replay(answered, once).map(Some);
             }
-            if !concerns(loaded.record.as_ref().map(|stored| &stored.value)) {
+            if !concerns(loaded.record.as_ref().map(|stored| &*stored.value)) {
                 return Ok(None);
             }
             let now = self.clock.now();
@@ -303,7 +303,7 @@ impl Engine {
         now: Moment,
     ) -> StoreResult<Person> {
         let known = record.map(|stored| &stored.value.content.shopper);
-        if let Some(shopper) = shopper_after(record.map(|stored| &stored.value), input)
+        if let Some(shopper) = shopper_after(record.map(|stored| &*stored.value), input)
             && known != Some(&*shopper)
         {
             let old = known.map(|shopper| self.identity.hashes(shop, shopper)).unwrap_or_default();
@@ -382,5 +382,5 @@ fn shopper_after<'a>(cart: Option<&Cart>, input: &'a Input) -> Option<Cow<'a, Sh
 }
 
 fn split(record: Option<Stored<Cart>>) -> (Version, Option<Cart>) {
-    record.map_or((Version::ABSENT, None), |stored| (stored.version, Some(stored.value)))
+    record.map_or((Version::ABSENT, None), |stored| (stored.version, Some(*stored.value)))
 }

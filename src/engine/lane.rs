@@ -34,7 +34,7 @@ const AHEAD_MAX: usize = 1_024;
 /// The most that one look begins, and one record ends.
 const TOGETHER_MAX: usize = 256;
 /// While one is on its way, the next is made for no fewer than this.
-const TOGETHER_MIN: usize = 64;
+const TOGETHER_MIN: usize = 128;
 /// Looks on their way at once, and records.
 const AT_ONCE_MAX: usize = 4;
 /// How often the oldest that waits for a stopped endpoint is looked at: what is too old ends there, too.
@@ -58,7 +58,7 @@ pub(super) struct LaneLoop {
     looking: JoinSet<Found>,
     looked_at: usize,
     /// Begun, and waiting for a place.
-    ready: VecDeque<Ready>,
+    ready: VecDeque<Box<Ready>>,
     sending: JoinSet<StoreResult<Option<Sent>>>,
     /// Made, and waiting to be recorded.
     sent: Vec<Sent>,
@@ -196,7 +196,7 @@ impl LaneLoop {
         }
     }
 
-    fn send(&mut self, ready: Ready) {
+    fn send(&mut self, ready: Box<Ready>) {
         let dispatcher = Arc::clone(&self.dispatcher);
         self.sending.spawn(async move {
             match dispatcher.post(ready).await {
@@ -279,7 +279,7 @@ impl LaneLoop {
         let mut failed = None;
         for looked in looked {
             match looked {
-                Ok(Looked::Ready(ready)) => self.ready.push_back(*ready),
+                Ok(Looked::Ready(ready)) => self.ready.push_back(ready),
                 Ok(Looked::Done(_)) => {}
                 Err(error) => failed = Some(error),
             }

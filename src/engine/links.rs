@@ -88,7 +88,7 @@ impl Engine {
     /// The cart that this link was made for, while there is more of it than a name.
     async fn cart_of(&self, ticket: &Ticket) -> StoreResult<Option<Cart>> {
         let record = self.store.load(&ticket.shop, &ticket.cart, None).await?.record;
-        let cart = record.map(|stored| stored.value).filter(|cart| ticket.is_for(cart));
+        let cart = record.map(|stored| *stored.value).filter(|cart| ticket.is_for(cart));
         Ok(cart.filter(|cart| !cart.state.is_tombstone()))
     }
 
@@ -97,7 +97,7 @@ impl Engine {
         for _ in 0..MERGES_MAX {
             let State::MergedInto(next) = &cart.state else { return Ok(Some(cart)) };
             let Some(stored) = self.store.load(&cart.shop, next, None).await?.record else { return Ok(None) };
-            cart = stored.value;
+            cart = *stored.value;
         }
         Ok(None)
     }
@@ -116,7 +116,7 @@ impl Engine {
         if let Status::Suppressed(why) = delivery.status {
             return Ok(StillRight::never(why));
         }
-        let cart = loaded.record.map(|stored| stored.value);
+        let mut cart = loaded.record.map(|stored| *stored.value);
         let now = self.now();
         let Ok(policy) = self.shop(shop) else { return Ok(StillRight::never(Why::EndpointRemoved)) };
         let person = match &cart {
@@ -124,7 +124,9 @@ impl Engine {
             None => domain::Person::nobody(),
         };
         let stock = self.stock_of(cart.as_ref(), now).await?;
-        let cart = cart.map(|cart| cart.unbought(&person));
+        if let Some(cart) = &mut cart {
+            cart.leave_out_bought(&person);
+        }
         let known = Known { person: &person, stock: &stock, program: &policy.program };
         Ok(match domain::before_send(&delivery, cart.as_ref(), known, now) {
             Vetting::Proceed => StillRight::Go,

@@ -69,7 +69,7 @@ impl Engine {
             if let (Some(answered), Some(once)) = (loaded.answered, once.as_ref()) {
                 return replay_order(answered, once);
             }
-            let (version, prior) = loaded.record.map_or((Version::ABSENT, None), |s| (s.version, Some(s.value)));
+            let (version, prior) = loaded.record.map_or((Version::ABSENT, None), |s| (s.version, Some(*s.value)));
             if let Some(order) = prior.as_ref().filter(|order| order.outdates(news.status)) {
                 return Ok(receipt(order, Applied::Stale, order.carts.clone(), InFlight::None));
             }

@@ -27,10 +27,18 @@ pub struct Scheduler {
     turn: AtomicUsize,
     /// One look at a time: the next one leaves out what this one found.
     looking: tokio::sync::Mutex<()>,
-    /// What is being decided on.
-    busy: Mutex<HashSet<(ShopId, CartId)>>,
+    busy: Mutex<Busy>,
     /// When nothing was due: what was due before and is found later was told to us later.
     clear_at: AtomicI64,
+}
+
+/// Carts that no look is to find.
+#[derive(Default)]
+struct Busy {
+    /// What is being decided on.
+    now: HashSet<(ShopId, CartId)>,
+    /// What was when the look under way began, which may still find it as it was then.
+    until_lately: HashSet<(ShopId, CartId)>,
 }
 
 /// What one look came to.
@@ -48,13 +56,16 @@ pub struct Woken {
 struct Taken<'a> {
     scheduler: &'a Scheduler,
     carts: Vec<(ShopId, CartId)>,
+    /// Whether there is hardly more.
+    is_all: bool,
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         let mut busy = self.scheduler.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        for cart in &self.carts {
-            busy.remove(cart);
+        for cart in self.carts.drain(..) {
+            busy.now.remove(&cart);
+            busy.until_lately.insert(cart);
         }
     }
 }
@@ -84,21 +95,26 @@ impl Scheduler {
         let found = taken.carts.len();
         let decided = self.wake_all(&taken.carts, now).await?;
         self.engine.metrics.scheduler_ran(now);
-        Ok(Woken { found, decided, is_all: found < self.batch.min(BATCH_MAX) })
+        Ok(Woken { found, decided, is_all: taken.is_all })
     }
 
     /// What is due and not being decided on.
     async fn take(&self, now: Moment) -> StoreResult<Taken<'_>> {
         let _one = self.looking.lock().await;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let mut carts = self.engine.store.due_carts(now, self.batch + busy, turn).await?;
+        let busy_count = {
+            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            busy.until_lately.clear();
+            busy.now.len()
+        };
+        let mut carts = self.engine.store.due_carts(now, self.batch + busy_count, turn).await?;
         if carts.is_empty() {
             self.found_nothing(now);
         }
+        let is_all = carts.len() < busy_count + self.batch.min(BATCH_MAX);
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        carts.retain(|cart| busy.insert(cart.clone()));
-        Ok(Taken { scheduler: self, carts })
+        carts.retain(|cart| !busy.until_lately.contains(cart) && busy.now.insert(cart.clone()));
+        Ok(Taken { scheduler: self, carts, is_all })
     }
 
     fn found_nothing(&self, now: Moment) {
@@ -128,7 +144,7 @@ impl Scheduler {
         }
         let asked: Vec<_> = sleepers.iter().map(|s| Asked::look(s.shop, self.identifiers(s))).collect();
         let persons = engine.persons(&asked, now).await;
-        let carts: Vec<_> = sleepers.iter().map(|s| is_due(&s.stored.value).then_some(&s.stored.value)).collect();
+        let carts: Vec<_> = sleepers.iter().map(|s| is_due(&s.stored.value).then_some(&*s.stored.value)).collect();
         let stocks = engine.stocks(&carts, now).await;
         let known = persons.into_iter().zip(stocks).map(|(person, stock)| Ok((person?, stock?))).collect();
         let deeds = self.decide_all(sleepers, known, now).await?;
@@ -298,7 +314,7 @@ fn decide<'a>(sleeper: &Sleeper<'a>, person: &Person, stock: &Stock, now: Moment
     let Sleeper { shop, id, stored, policy } = sleeper;
     let due_at = stored.value.next_wake();
     let known = Known { person, stock, program: &policy.program };
-    let decision = domain::on_wake(stored.value.clone(), known, now)?;
+    let decision = domain::on_wake((*stored.value).clone(), known, now)?;
     let tallies = domain::tallies(&decision.facts, now.day());
     let census = domain::census(&decision.facts);
     Some(Deed { shop, id, expected: stored.version, due_at, decision, tallies, census })

@@ -177,7 +177,7 @@ impl Engine {
         let new: Vec<_> = new.map(|id| (search.shop.clone(), id)).collect();
         for ((_, id), loaded) in new.iter().zip(self.store.load_all(&new).await) {
             if let Some(loaded) = readable(loaded, &mut search.limits)? {
-                search.seen.insert(id.clone(), loaded.record.map(|stored| stored.value));
+                search.seen.insert(id.clone(), loaded.record.map(|stored| *stored.value));
             }
         }
         Ok(())

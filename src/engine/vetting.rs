@@ -46,7 +46,7 @@ impl Dispatcher {
 
     /// What can be had of the lines of each of these, where that is asked.
     pub(super) async fn stocks(&self, begun: &[Begun], now: Moment) -> Vec<StoreResult<Stock>> {
-        let carts = begun.iter().map(|begun| begun.cart.as_ref().filter(|_| begun.delivery.is_reminder()));
+        let carts = begun.iter().map(|begun| begun.cart.as_deref().filter(|_| begun.delivery.is_reminder()));
         self.engine.stocks(&carts.collect::<Vec<_>>(), now).await
     }
 
@@ -58,17 +58,19 @@ impl Dispatcher {
         (person, stock): (Person, Stock),
         now: Moment,
     ) -> Vetted {
-        let Begun { claim, delivery, cart } = begun;
+        let Begun { claim, delivery, mut cart } = begun;
         let (Some(shop), Some(endpoint)) = (shop, endpoint) else {
             return self.ended((claim, delivery), Verdict::Suppressed(Why::EndpointRemoved));
         };
         // Of a cart that was bought in part, a reminder speaks of the rest.
-        let cart = cart.map(|cart| cart.unbought(&person));
+        if let Some(cart) = &mut cart {
+            cart.leave_out_bought(&person);
+        }
         let known = Known { person: &person, stock: &stock, program: &shop.program };
-        let verdict = match domain::before_send(&delivery, cart.as_ref(), known, now) {
+        let verdict = match domain::before_send(&delivery, cart.as_deref(), known, now) {
             Vetting::Proceed if endpoint.disabled || self.is_paused(&claim.lane) => {
                 // Still due, so that it goes out at once when the endpoint is started again.
-                self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+                self.take_note_off(&claim.lane, cart.as_deref(), &delivery).await;
                 return Vetted::Later(claim, delivery.due_at.min(now));
             }
             Vetting::Proceed => {
@@ -78,17 +80,17 @@ impl Dispatcher {
             Vetting::Suppress(why) => Verdict::Suppressed(why),
             Vetting::Defer { until, why } => Verdict::Deferred { until, why },
         };
-        self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+        self.take_note_off(&claim.lane, cart.as_deref(), &delivery).await;
         self.ended((claim, delivery), verdict)
     }
 
     /// What passed, each with the incentive of its reminder decided. Asks the store nothing where there is none to give.
     pub(super) async fn granted(
         &self,
-        mut passed: Vec<Passed>,
+        mut passed: Vec<Box<Passed>>,
         shop: &ShopPolicy,
         now: Moment,
-    ) -> Vec<Result<Passed, (Claim, StoreError)>> {
+    ) -> Vec<Result<Box<Passed>, (Claim, StoreError)>> {
         let (mut asks, mut whose) = (Vec::new(), Vec::new());
         for (place, one) in passed.iter_mut().enumerate() {
             let Some(cart) = &one.cart else { continue };
@@ -127,21 +129,21 @@ impl Dispatcher {
     /// The POST to make of what passed.
     pub(super) async fn ready(
         &self,
-        passed: Passed,
+        passed: Box<Passed>,
         shop: &ShopPolicy,
         now: Moment,
     ) -> Result<Box<Ready>, Box<Conclusion>> {
-        let Passed { claim, delivery, cart, stock, endpoint, facts, .. } = passed;
+        let Passed { claim, delivery, cart, stock, endpoint, facts, .. } = *passed;
         let links = cart.as_ref().map(|cart| self.engine.links_of(&delivery, cart)).unwrap_or_default();
         let offer = delivery.incentive.as_ref().and_then(|grant| grant.offer_at(now));
         let responses = &shop.program.responses;
         let beside = Beside { thin: endpoint.thin, stock: &stock, responses, links: &links, offer };
-        let verdict = match rendered(&delivery, cart.as_ref(), &beside) {
+        let verdict = match rendered(&delivery, cart.as_deref(), &beside) {
             Some(Ok(body)) => return Ok(Box::new(Ready { claim, delivery, endpoint, body, begun_at: now, facts })),
             Some(Err(_)) => Verdict::Dead(Why::PayloadTooLarge),
             None => Verdict::Suppressed(Why::Erased),
         };
-        self.take_note_off(&claim.lane, cart.as_ref(), &delivery).await;
+        self.take_note_off(&claim.lane, cart.as_deref(), &delivery).await;
         Err(Box::new(self.conclusion(claim, delivery, verdict, Vec::new())))
     }
 

@@ -13,6 +13,8 @@ use crate::domain::{
 
 /// What a checkout monitor watches (`deploy/prometheus/rules/shop.yml`).
 const ERRORS: [ReasonCode; 2] = [ReasonCode::PaymentError, ReasonCode::TechnicalError];
+/// Why a cart is no shopper's.
+const SET_APART: [Why; 3] = [Why::Bot, Why::Staff, Why::TestCart];
 /// How a store call can fail: the kinds of `cartwake_store_errors_total`.
 const STORE_ERRORS: [&str; 5] = ["unavailable", "full", "corrupt", "unusable", "newer"];
 
@@ -33,6 +35,9 @@ impl Metrics {
         for shop in shops {
             self.expect_carts(shop.id.as_str());
             self.reminders.expect(shop.id.as_str(), shop.program);
+            if let Some(experiment) = &shop.program.experiment {
+                self.experiments.expect(shop.id.as_str(), experiment);
+            }
             for endpoint in &shop.endpoints {
                 self.expect_deliveries(shop.id.as_str(), endpoint.as_str());
             }
@@ -68,6 +73,12 @@ impl Metrics {
             self.orders.with_label_values(&[shop, kind.as_str()]);
         }
         self.reversions.with_label_values(&[shop]);
+        self.trimmed.with_label_values(&[shop]);
+        for why in SET_APART {
+            self.set_apart.with_label_values(&[shop, why.as_str()]);
+        }
+        self.reasons.expect_sayings(shop);
+        self.privacy.expect(shop);
     }
 
     fn expect_deliveries(&self, shop: &str, endpoint: &str) {

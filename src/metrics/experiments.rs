@@ -3,7 +3,7 @@
 use prometheus::IntCounterVec;
 
 use super::maker::Maker;
-use crate::domain::{ArmName, Currency, ExperimentName, Minor};
+use crate::domain::{ArmName, Currency, Experiment, ExperimentName, Minor};
 
 /// The metrics of experiments.
 pub(super) struct ExperimentMetrics {
@@ -23,6 +23,14 @@ impl ExperimentMetrics {
                 "Value of these orders, in minor units; reversals are not taken off.",
                 &["shop", "experiment", "arm", "currency"],
             ),
+        }
+    }
+
+    /// Begins the arms of an experiment at zero.
+    pub(super) fn expect(&self, shop: &str, experiment: &Experiment) {
+        for arm in experiment.arm_names() {
+            self.persons.with_label_values(&[shop, experiment.name.as_str(), arm]);
+            self.orders.with_label_values(&[shop, experiment.name.as_str(), arm]);
         }
     }
 

@@ -5,6 +5,9 @@ use prometheus::IntCounterVec;
 use super::maker::Maker;
 use crate::domain::ShopId;
 
+const KINDS: [&str; 2] = ["erasure", "export"];
+const RESULTS: [&str; 4] = ["done", "partial", "refused", "failed"];
+
 /// The metrics of privacy requests.
 pub struct PrivacyMetrics {
     requests: IntCounterVec,
@@ -15,6 +18,13 @@ impl PrivacyMetrics {
         let labels = ["shop", "kind", "result"];
         Self {
             requests: make.counters("privacy_requests_total", "Erasures and exports of persons, by result.", &labels),
+        }
+    }
+
+    /// Begins the series of a shop at zero.
+    pub(super) fn expect(&self, shop: &str) {
+        for (kind, result) in KINDS.iter().flat_map(|kind| RESULTS.map(|result| (kind, result))) {
+            self.requests.with_label_values(&[shop, kind, result]);
         }
     }
 

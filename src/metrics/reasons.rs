@@ -5,6 +5,10 @@ use prometheus::{IntCounterVec, IntGaugeVec};
 use super::maker::Maker;
 use crate::domain::{Ending, PaymentClass, ReasonCode, ReasonSource, ShopId, Stage, Unmapped};
 
+/// What happens to surveys.
+const SHOWN: &str = "shown";
+const ANSWERED: &str = "answered";
+
 /// The metrics of reasons.
 pub(super) struct ReasonMetrics {
     found: IntCounterVec,
@@ -60,6 +64,22 @@ impl ReasonMetrics {
         self.found.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]);
     }
 
+    /// Begins at zero what shoppers and their agents may say, and what payment providers may.
+    pub(super) fn expect_sayings(&self, shop: &str) {
+        for event in [SHOWN, ANSWERED] {
+            self.surveys.with_label_values(&[shop, event]);
+        }
+        for source in [ReasonSource::Reported, ReasonSource::Agent] {
+            self.comments.with_label_values(&[shop, source.as_str()]);
+        }
+        for what in Unmapped::ALL {
+            self.unmapped.with_label_values(&[shop, what.as_str()]);
+        }
+        for class in PaymentClass::ALL {
+            self.payment_failures.with_label_values(&[shop, class.as_str()]);
+        }
+    }
+
     /// A reason was found or said.
     pub(super) fn found(&self, shop: &str, stage: Stage, code: ReasonCode, source: ReasonSource) {
         self.found.with_label_values(&[shop, stage.as_str(), code.as_str(), source.as_str()]).inc();
@@ -80,9 +100,14 @@ impl ReasonMetrics {
         self.payment_failures.with_label_values(&[shop, class.as_str()]).inc();
     }
 
-    /// A survey was `shown` or `answered`.
-    pub(super) fn survey(&self, shop: &str, event: &str) {
-        self.surveys.with_label_values(&[shop, event]).inc();
+    /// A survey was put before a shopper.
+    pub(super) fn survey_shown(&self, shop: &str) {
+        self.surveys.with_label_values(&[shop, SHOWN]).inc();
+    }
+
+    /// A shopper answered one.
+    pub(super) fn survey_answered(&self, shop: &str) {
+        self.surveys.with_label_values(&[shop, ANSWERED]).inc();
     }
 
     /// Somebody used their own words.

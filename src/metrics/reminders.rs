@@ -8,6 +8,9 @@ use crate::domain::{Fact, Program, ReminderResult, Why, Withheld};
 /// The result of an incentive that went out.
 const GIVEN: &str = "given";
 
+/// What puts a reminder off.
+const DEFERRING: [Why; 3] = [Why::QuietHours, Why::FrequencyCap, Why::OutOfStock];
+
 /// The metrics of reminders.
 pub(super) struct ReminderMetrics {
     reminders: IntCounterVec,
@@ -77,6 +80,11 @@ impl ReminderMetrics {
         for why in Why::ALL {
             self.suppressed.with_label_values(&[shop, why.as_str()]);
         }
+        for why in DEFERRING {
+            self.deferred.with_label_values(&[shop, why.as_str()]);
+        }
+        self.touches.with_label_values(&[shop]);
+        self.clicks.with_label_values(&[shop]);
         for incentive in &program.incentives {
             let whys = Withheld::ALL.iter().map(|why| why.as_str());
             for result in whys.chain([GIVEN]) {

@@ -362,7 +362,7 @@ impl Store for EmbeddedStore {
 
 fn decode<T>(raw: RawLoaded, read: impl FnOnce(&[u8]) -> StoreResult<T>) -> StoreResult<Loaded<T>> {
     let record = match raw.record {
-        Some(raw) => Some(Stored { value: read(&raw.bytes)?, version: raw.version }),
+        Some(raw) => Some(Stored { value: Box::new(read(&raw.bytes)?), version: raw.version }),
         None => None,
     };
     let answered = raw.answered.map(|bytes| record::decode_answered(&bytes)).transpose()?;

@@ -52,7 +52,7 @@ pub struct Begun {
     /// The claim under its new, shorter lease.
     pub claim: Claim,
     pub delivery: Delivery,
-    pub cart: Option<Cart>,
+    pub cart: Option<Box<Cart>>,
 }
 
 /// How a delivery goes on after an attempt, or a refusal to make one.

@@ -14,6 +14,7 @@ mod batch;
 mod commits;
 mod connection;
 mod counts;
+mod days;
 mod erasure;
 mod failure;
 mod health;
@@ -38,7 +39,9 @@ use async_trait::async_trait;
 
 pub use self::address::Address;
 use self::attendance::Attendance;
+use self::batch::only;
 use self::connection::Connections;
+use self::days::Days;
 pub use self::keyring::RedisKeyring;
 use self::keys::Shards;
 use self::meta::{Meta, Standing};
@@ -80,6 +83,7 @@ pub struct RedisStore {
     attendance: Attendance,
     /// Lanes that `cw:lanes` is known to have.
     lanes: RwLock<HashSet<Lane>>,
+    days: Days,
     /// The latest `now` of any call, in ms; `i64::MIN` before the first. What a call without one counts its life from.
     latest_at: AtomicI64,
 }
@@ -107,6 +111,7 @@ impl RedisStore {
             // Used as a key only where it is the first; a name for this process can be made of it in any case.
             attendance: Attendance::new(fresh_identity_key, Shards(settings.shards)),
             lanes: RwLock::default(),
+            days: Days::new(),
             latest_at: AtomicI64::new(i64::MIN),
         })
     }
@@ -142,11 +147,6 @@ fn life_ms(now: Moment, until: Moment, slack: Duration) -> u64 {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The one answer to one question.
-fn only<T>(mut answers: Vec<StoreResult<T>>) -> StoreResult<T> {
-    answers.pop().unwrap_or(Err(batch::NO_ANSWER))
 }
 
 /// A moment as a score. Scores are doubles, exact to 2^53: some 285,000 years.

@@ -7,7 +7,6 @@
 //!
 //! Without a keyring nothing is sealed. Records that were written unsealed stay readable. Read next: `store/keyring.rs`.
 
-mod cache;
 mod cipher;
 mod passed;
 
@@ -16,8 +15,8 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
-use self::cache::Cache;
 use self::cipher::{Blob, Opened};
+use super::lately::Lately;
 use super::{Commit, Committed, KeyName, Keyring, NewKey, SealKey, Store, StoreError, StoreResult, Version, record};
 use crate::domain::{Cart, CartId, Content, Heard, Moment, Past, ShopId, State};
 
@@ -25,6 +24,9 @@ use crate::domain::{Cart, CartId, Content, Heard, Moment, Past, ShopId, State};
 const LIFE_BEYOND: Duration = Duration::from_hours(90 * 24);
 /// With less than this left it is prolonged.
 const PROLONGED_BELOW: Duration = Duration::from_hours(30 * 24);
+
+/// Keys remembered, twice this at most.
+const LATELY_MAX: usize = 8_192;
 
 /// 32 bytes that nobody can guess.
 pub type Random = fn() -> anyhow::Result<[u8; 32]>;
@@ -34,7 +36,8 @@ pub struct SealedStore {
     inner: Arc<dyn Store>,
     keyring: Option<Arc<dyn Keyring>>,
     random: Random,
-    cache: Cache,
+    /// Keys used lately, so that a burst of reminders asks the keyring once.
+    lately: Lately<KeyName, Kept>,
 }
 
 /// A key, and how long it is kept for sure.
@@ -44,7 +47,7 @@ impl SealedStore {
     /// Seals what this store keeps with keys out of this keyring.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, keyring: Option<Arc<dyn Keyring>>, random: Random) -> Self {
-        Self { inner, keyring, random, cache: Cache::default() }
+        Self { inner, keyring, random, lately: Lately::new(LATELY_MAX) }
     }
 
     fn fresh(&self) -> StoreResult<[u8; 32]> {
@@ -79,7 +82,7 @@ impl SealedStore {
                 continue;
             };
             let (key, until) = known.or_else(|| made.next()).ok_or(StoreError::Corrupt { what: "key" })?;
-            self.cache.put(name, (key, until));
+            self.lately.put(name, (key, until));
             let blob = cipher::seal(keyring.id(), (name, key, until), personal, self.fresh()?)?;
             sealed.push(Some(record::with_sealed(cart, blob)));
         }
@@ -88,10 +91,13 @@ impl SealedStore {
 
     /// A key of which it is known that it stays: of a new cart none is, for another of its id may have been erased.
     fn known(&self, name: KeyName, expected: Version, until: Moment) -> Option<Kept> {
-        self.cache.get(name).filter(|(_, kept)| expected != Version::ABSENT && *kept >= until)
+        self.lately.get(&name).filter(|(_, kept)| expected != Version::ABSENT && *kept >= until)
     }
 
     async fn commit_sealed(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        if self.keyring.is_none() {
+            return self.inner.commit_all(commits).await;
+        }
         let sealed = match self.seal(&commits).await {
             Ok(sealed) => sealed,
             Err(error) => return all_failed(commits.len(), error),
@@ -126,7 +132,7 @@ impl SealedStore {
     async fn shred_names(&self, names: &[KeyName]) -> StoreResult<usize> {
         let Some(keyring) = self.keyring.as_ref().filter(|_| !names.is_empty()) else { return Ok(0) };
         for name in names {
-            self.cache.forget(*name);
+            self.lately.forget(name);
         }
         keyring.shred(names).await
     }
@@ -139,7 +145,7 @@ impl SealedStore {
     ) -> (T, StoreResult<()>) {
         let Some(keyring) = &self.keyring else { return (look.await, Ok(())) };
         let names = carts.iter().map(|(shop, cart)| KeyName::of(shop, cart));
-        let names: Vec<_> = names.filter(|name| self.cache.get(*name).is_none()).collect();
+        let names: Vec<_> = names.filter(|name| self.lately.get(name).is_none()).collect();
         if names.is_empty() {
             return (look.await, Ok(()));
         }
@@ -148,7 +154,7 @@ impl SealedStore {
             for (name, key) in names.into_iter().zip(found) {
                 if let Some(key) = key {
                     // How long it is kept its record will say.
-                    self.cache.put(name, (key, Moment::from_millis(i64::MIN)));
+                    self.lately.put(name, (key, Moment::from_millis(i64::MIN)));
                 }
             }
         });
@@ -165,10 +171,10 @@ impl SealedStore {
             return Err(StoreError::Unusable(why.to_owned()));
         };
         let name = KeyName::of(&cart.shop, &cart.id);
-        if let Some((key, _)) = self.cache.get(name)
+        if let Some((key, _)) = self.lately.get(&name)
             && let Opened::Open(personal) = blob.open(name, key)
         {
-            self.cache.put(name, (key, blob.until));
+            self.lately.put(name, (key, blob.until));
             record::restore_personal(&mut cart, &personal)?;
             return Ok(cart);
         }
@@ -177,7 +183,7 @@ impl SealedStore {
             None => Ok(erased(cart)),
             Some(key) => match blob.open(name, key) {
                 Opened::Open(personal) => {
-                    self.cache.put(name, (key, blob.until));
+                    self.lately.put(name, (key, blob.until));
                     record::restore_personal(&mut cart, &personal)?;
                     Ok(cart)
                 }
@@ -189,7 +195,7 @@ impl SealedStore {
 
     async fn open_all<T>(
         &self,
-        (found, keys): (Vec<StoreResult<T>>, StoreResult<()>),
+        (mut found, keys): (Vec<StoreResult<T>>, StoreResult<()>),
         cart_of: impl Fn(&mut T) -> Option<&mut Cart> + Send,
     ) -> Vec<StoreResult<T>>
     where
@@ -198,27 +204,16 @@ impl SealedStore {
         if let Err(error) = keys {
             return all_failed(found.len(), error);
         }
-        let mut opened = Vec::with_capacity(found.len());
-        for one in found {
-            opened.push(self.open_one(one, &cart_of).await);
-        }
-        opened
-    }
-
-    async fn open_one<T: Send>(
-        &self,
-        found: StoreResult<T>,
-        cart_of: &(impl Fn(&mut T) -> Option<&mut Cart> + Send),
-    ) -> StoreResult<T> {
-        let mut found = found?;
-        let sealed = cart_of(&mut found).filter(|cart| cart.content.sealed.is_some()).cloned();
-        if let Some(sealed) = sealed {
-            let open = self.open(sealed).await?;
-            if let Some(cart) = cart_of(&mut found) {
-                *cart = open;
+        for one in &mut found {
+            let Ok(holder) = one else { continue };
+            let Some(sealed) = cart_of(holder).filter(|cart| cart.content.sealed.is_some()).cloned() else { continue };
+            match (self.open(sealed).await, cart_of(holder)) {
+                (Ok(open), Some(cart)) => *cart = open,
+                (Err(error), _) => *one = Err(error),
+                (Ok(_), None) => {}
             }
         }
-        Ok(found)
+        found
     }
 }
 

@@ -181,11 +181,12 @@ async fn labels_are_words_of_closed_lists() {
     closed("currency", vec!["EUR", "USD"]);
     closed("step", vec!["service", "first", "second", "third"]);
     let results = ReminderResult::ALL.iter().map(|one| one.as_str());
-    closed("result", results.chain(["applied", "stale", "closed", "refused", "failed", "ignored"]).collect());
+    let inputs = ["applied", "stale", "closed", "refused", "failed", "ignored"];
+    closed("result", results.chain(inputs).chain(["done", "partial"]).collect());
     let kinds = OrderKind::ALL.iter().map(|one| one.as_str());
     let inputs = ["snapshot", "patch", "signal", "reason", "order", "dismiss", "delete"];
     let errors = ["unavailable", "full", "corrupt", "unusable", "newer"];
-    closed("kind", kinds.chain(inputs).chain(errors).collect());
+    closed("kind", kinds.chain(inputs).chain(errors).chain(["erasure", "export"]).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -197,6 +198,11 @@ async fn what_alerts_wait_for_is_there_before_it_happens() {
         r#"cartwake_checkout_errors_total{reason="technical_error",shop="test",stage="cart"}"#,
         r#"cartwake_abandonments_total{shop="test",stage="shipping"}"#,
         r#"cartwake_conversions_total{attribution="returned",shop="test"}"#,
+        r#"cartwake_carts_set_apart_total{shop="test",why="bot"}"#,
+        r#"cartwake_link_clicks_total{shop="test"}"#,
+        r#"cartwake_privacy_requests_total{kind="erasure",result="failed",shop="test"}"#,
+        r#"cartwake_surveys_total{event="answered",shop="test"}"#,
+        r#"cartwake_unmapped_total{shop="test",what="payment_code"}"#,
         r#"cartwake_deliveries_total{endpoint="mail",result="dead",shop="test"}"#,
         r#"cartwake_dead_deliveries{endpoint="mail",shop="test"}"#,
         r#"cartwake_store_errors_total{kind="corrupt",op="load"}"#,

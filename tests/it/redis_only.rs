@@ -74,6 +74,32 @@ async fn queue(store: &RedisStore, count: usize) {
     }
 }
 
+/// What the store has counted as `carts` on the first day.
+async fn carts_counted(store: &RedisStore) -> i64 {
+    let counts = store.tallies(&shop(), at(0).day(), at(0).day()).await.expect("reachable");
+    counts.into_iter().map(|(_, _, count)| count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_that_another_process_moves_are_read_anew() {
+    let url = own_database();
+    let (reader, writer) = (open(&url).await, open(&url).await);
+    for n in 0..4 {
+        assert_eq!(carts_counted(&reader).await, n);
+        write(&writer, &cart(&format!("c-{n}")), 0, &[]).await.expect("reachable");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_of_a_store_that_is_emptied_are_gone() {
+    let url = own_database();
+    let store = open(&url).await;
+    write(&store, &cart("c-1"), 0, &[]).await.expect("reachable");
+    assert_eq!(carts_counted(&store).await, 1);
+    tell(&url, "FLUSHDB").await;
+    assert_eq!(carts_counted(&store).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_eight_processes_that_write_one_version_one_wins() {
     let url = own_database();

@@ -36,7 +36,7 @@ async fn write(store: &dyn Store, cart: &Cart, expected: u64) {
 
 async fn read(store: &dyn Store, cart: &Cart) -> StoreResult<Cart> {
     let loaded = store.load(&cart.shop, &cart.id, None).await?;
-    Ok(loaded.record.expect("it was written").value)
+    Ok(*loaded.record.expect("it was written").value)
 }
 
 #[tokio::test]

@@ -291,6 +291,7 @@ on_every_store! {
             tallies_add_up_over_carts,
             a_tally_may_go_down,
             a_range_of_days_has_both_its_ends,
+            counts_that_were_read_are_read_as_they_are_now,
             tallies_belong_to_their_shop,
             the_census_moves_with_the_carts,
             a_stopped_endpoint_stays_stopped_until_it_is_resumed,

@@ -130,7 +130,7 @@ pub fn begin(db: &Connection, claim: &Claim, until: Moment) -> Result<Option<Beg
         .prepare_cached("SELECT record FROM carts WHERE shop = ? AND id = ?")?
         .query_row([shop.as_str(), claim.cart.as_str()], |row| row.get(0))
         .optional()?;
-    let cart = cart.map(|bytes| record::decode_cart(shop, &claim.cart, &bytes)).transpose()?;
+    let cart = cart.map(|bytes| record::decode_cart(shop, &claim.cart, &bytes).map(Box::new)).transpose()?;
     db.prepare_cached("UPDATE deliveries SET due_at = ? WHERE id = ?")?
         .execute(params![until.millis(), claim.delivery.as_str()])?;
     if claim.delivery.is_reminder() {

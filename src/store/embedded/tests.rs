@@ -152,7 +152,7 @@ async fn a_dropped_store_is_whole_when_opened_again_and_what_was_leased_is_due()
     assert_eq!(in_flight, Some(at(2_000)), "its bytes may still be on their way");
     let again = store.claim(&lane(), at(20), 10, at(50)).await.expect("reachable");
     let begun = store.begin(&again[0], at(21), at(51)).await.expect("reachable").expect("ours");
-    assert_eq!((begun.delivery, begun.cart), (queued, Some(cart)));
+    assert_eq!((begun.delivery, begun.cart), (queued, Some(Box::new(cart))));
 }
 
 #[tokio::test]

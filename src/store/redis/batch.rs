@@ -11,6 +11,11 @@ use crate::store::{StoreError, StoreResult};
 /// Redis said something that no script of ours says.
 pub const NO_ANSWER: StoreError = StoreError::Corrupt { what: "answer" };
 
+/// The one answer to one question.
+pub fn only<T>(mut answers: Vec<StoreResult<T>>) -> StoreResult<T> {
+    answers.pop().unwrap_or(Err(NO_ANSWER))
+}
+
 /// Those of one place, in their order and at most [`TOGETHER_MAX`], by their index.
 pub fn together<P: PartialEq>(places: impl Iterator<Item = P>) -> Vec<(P, Vec<usize>)> {
     let mut groups: Vec<(P, Vec<usize>)> = Vec::new();

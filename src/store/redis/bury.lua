@@ -15,6 +15,8 @@ call('HDEL', KEYS[3], ARGV[3])
 for a = 8, #ARGV, 3 do
   local day = KEYS[tonumber(ARGV[a])]
   redis.pcall('HINCRBY', day, ARGV[a + 1], ARGV[a + 2])
+  -- Whoever remembers the day sees that it moved (`redis/days.rs`).
+  redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[7]), 0) % 1000003)
   call('EXPIRE', day, 69120000, 'NX')
 end
 return 1

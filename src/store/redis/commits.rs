@@ -12,12 +12,14 @@ use super::keys::{Shard, Subject, census_field, delivery_member, lane_member};
 use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
 use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
-use crate::domain::{Cart, CartId, EventKey, Moment, Order, OrderId, ShopId, Tally};
+use crate::domain::{Cart, CartId, Census, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
     Commit, Committed, Keep, Lane, Loaded, OrderCommit, Queue, Sends, StoreError, StoreResult, Stored, Version, record,
 };
 
 const HEAD_BYTES: usize = 8;
+/// The census by its number in a call.
+const CENSUS: usize = 1;
 
 /// A cart's record outlives its retention by this; until then its own wake ends it, and its counts with it.
 const CART_SLACK: Duration = Duration::from_hours(7 * 24);
@@ -135,36 +137,53 @@ fn adds_memory(commit: &Commit<'_>) -> bool {
 }
 
 /// Reads a stored cart whose version does not matter.
-pub(super) fn read_cart(shop: &ShopId, id: &CartId, bytes: &[u8]) -> StoreResult<Cart> {
+pub(super) fn read_cart(shop: &ShopId, id: &CartId, bytes: &[u8]) -> StoreResult<Box<Cart>> {
     stored(bytes, "cart", |record| record::decode_cart(shop, id, record)).map(|stored| stored.value)
 }
 
 fn stored<T>(bytes: &[u8], what: &'static str, read: impl Fn(&[u8]) -> StoreResult<T>) -> StoreResult<Stored<T>> {
     let (head, record) = bytes.split_first_chunk::<HEAD_BYTES>().ok_or(StoreError::Corrupt { what })?;
-    Ok(Stored { value: read(record)?, version: Version(u64::from_be_bytes(*head)) })
+    Ok(Stored { value: Box::new(read(record)?), version: Version(u64::from_be_bytes(*head)) })
 }
 
 /// Writes of one shard on their way into one call, as `commit.lua` reads them.
-struct Writes {
+struct Writes<'a> {
     shard: Shard,
     call: Gathered,
+    /// What is counted with each, every set once: in a burst most writes count the same.
+    counts: Vec<Counts<'a>>,
 }
 
-impl Writes {
+/// What is counted with a write.
+#[derive(PartialEq)]
+struct Counts<'a> {
+    shop: &'a ShopId,
+    tallies: &'a [Tally],
+    census: &'a [Census],
+}
+
+impl<'a> Writes<'a> {
     fn new(shard: Shard, now: Moment, count: usize) -> Self {
         let mut call = Gathered::default();
         call.keys([shard.census(), shard.shops(), shard.lanes()]);
         call.arg(now.millis()).arg(count);
-        Self { shard, call }
+        Self { shard, call, counts: Vec::new() }
     }
 
-    fn on(self, script: &'static Script) -> (&'static Script, Cmd) {
-        let call = script.with(&self.call);
-        (script, call)
+    fn on(mut self, script: &'static Script) -> (&'static Script, Cmd) {
+        for counts in &self.counts {
+            self.call.arg(counts.tallies.len() + counts.census.len());
+            add_tallies(self.shard, &mut self.call, counts.shop, counts.tallies);
+            for moved in counts.census {
+                self.call.arg(CENSUS).arg(census_field(counts.shop, moved.state)).arg(moved.by);
+            }
+        }
+        (script, script.with(&self.call))
     }
 
-    fn add_cart(&mut self, commit: &Commit<'_>) {
-        let Self { shard, call } = self;
+    fn add_cart(&mut self, commit: &'a Commit<'_>) {
+        let counts = self.number_of(Counts { shop: commit.shop, tallies: commit.tallies, census: commit.census });
+        let Self { shard, call, .. } = self;
         let (shop, id) = (commit.shop, commit.id);
         let record = call.key(shard.cart(shop, id));
         let life = commit.cart.map_or(0, |cart| life_ms(commit.now, cart.expires_at, CART_SLACK));
@@ -174,11 +193,7 @@ impl Writes {
         let (wakes, sends) = (call.shared_key(shard.wakes(shop)), call.key(shard.sends(shop, id)));
         call.arg(wakes).arg(sends).arg(shop.as_str()).arg(id.as_str());
         call.arg(commit.cart.map_or(0, |cart| score(cart.next_wake())));
-        call.arg(commit.tallies.len()).arg(commit.census.len()).arg(commit.outbox.len());
-        add_tallies(*shard, call, shop, commit.tallies);
-        for moved in commit.census {
-            call.arg(census_field(shop, moved.state)).arg(moved.by);
-        }
+        call.arg(counts).arg(commit.outbox.len());
         for delivery in commit.outbox {
             let lane = Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() };
             let record = call.key(shard.delivery(&delivery.id));
@@ -188,17 +203,26 @@ impl Writes {
         }
     }
 
-    fn add_order(&mut self, commit: &OrderCommit<'_>) {
-        let Self { shard, call } = self;
+    fn add_order(&mut self, commit: &'a OrderCommit<'_>) {
         let order = commit.order;
         let (shop, id) = (&order.shop, &order.id);
+        let counts = self.number_of(Counts { shop, tallies: commit.tallies, census: &[] });
+        let Self { shard, call, .. } = self;
         let record = call.key(shard.order(shop, id));
         let life = life_ms(commit.now, order.expires_at, ORDER_SLACK);
         add_record(call, record, commit.expected, Some(&record::encode_order(order)), life);
         add_answer(call, commit.keep.map(|keep| (keep, shard.answer(Subject::Order(shop, id), &keep.key))), commit.now);
         call.arg(0).arg(0).arg("").arg("").arg(0);
-        call.arg(commit.tallies.len()).arg(0).arg(0);
-        add_tallies(*shard, call, shop, commit.tallies);
+        call.arg(counts).arg(0);
+    }
+
+    /// The number of this set, from 1.
+    fn number_of(&mut self, counts: Counts<'a>) -> usize {
+        let known = self.counts.iter().position(|known| *known == counts);
+        known.unwrap_or_else(|| {
+            self.counts.push(counts);
+            self.counts.len() - 1
+        }) + 1
     }
 }
 

@@ -173,12 +173,18 @@ impl Connections {
                 answers[index] = Some(reply);
             }
         }
-        let rest = calls.iter().zip(answers).map(async |(&call, answer)| match answer {
-            Some(Err(failure)) if call.may_follow(&failure) => self.insist(call, deadline).await,
-            Some(answer) => answer,
-            None => self.insist(call, deadline).await,
-        });
-        join_all(rest).await
+        let is_open = |(call, answer): &(&Call<'_>, &Option<Result<Value, Failure>>)| match answer {
+            Some(Err(failure)) => call.may_follow(failure),
+            Some(Ok(_)) => false,
+            None => true,
+        };
+        let open: Vec<usize> =
+            calls.iter().zip(&answers).enumerate().filter(|(_, one)| is_open(one)).map(|(index, _)| index).collect();
+        let insisted = join_all(open.iter().map(|&index| self.insist(calls[index], deadline))).await;
+        for (index, answer) in open.into_iter().zip(insisted) {
+            answers[index] = Some(answer);
+        }
+        answers.into_iter().flatten().collect()
     }
 
     async fn ask_group(

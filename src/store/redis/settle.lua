@@ -72,6 +72,7 @@ for q = 1, 2 do
   if #left[q] > 0 then call('ZREM', KEYS[q], unpack(left[q])) end
 end
 if #again > 0 then call('ZADD', KEYS[2], unpack(again)) end
+local moved = {}
 for n, times in ipairs(counts) do
   if times > 0 then
     local t = sets[n]
@@ -80,10 +81,15 @@ for n, times in ipairs(counts) do
       if times > 1 then by = string.format('%.0f', times * tonumber(by)) end
       -- pcall: a count at the end of its range stays there.
       redis.pcall('HINCRBY', day, ARGV[t + 3], by)
-      call('EXPIRE', day, 69120000, 'NX')
+      moved[day] = true
       t = t + 3
     end
   end
+end
+for day in pairs(moved) do
+  -- Whoever remembers the day sees that it moved (`redis/days.rs`).
+  redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[2]), 0) % 1000003)
+  call('EXPIRE', day, 69120000, 'NX')
 end
 if failed then error(failed) end
 return settled

@@ -159,7 +159,7 @@ impl RedisStore {
         let records: Vec<Option<Vec<u8>>> = self.redis.read(&get).await?;
         for (id, bytes) in ids.iter().zip(records) {
             match bytes.map(|bytes| read_cart(shop, id, &bytes)) {
-                Some(Ok(cart)) => page.carts.push(cart),
+                Some(Ok(cart)) => page.carts.push(*cart),
                 Some(Err(_)) => page.unreadable += 1,
                 None => {}
             }

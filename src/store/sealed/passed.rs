@@ -49,11 +49,11 @@ fn only<T>(answers: Vec<StoreResult<T>>) -> StoreResult<T> {
 }
 
 fn in_loaded(loaded: &mut Loaded<Cart>) -> Option<&mut Cart> {
-    loaded.record.as_mut().map(|stored| &mut stored.value)
+    loaded.record.as_mut().map(|stored| &mut *stored.value)
 }
 
 fn in_begun(begun: &mut Option<Begun>) -> Option<&mut Cart> {
-    begun.as_mut().and_then(|begun| begun.cart.as_mut())
+    begun.as_mut().and_then(|begun| begun.cart.as_deref_mut())
 }
 
 pass! {

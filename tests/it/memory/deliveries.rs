@@ -63,7 +63,7 @@ impl Book {
         row.look_at = until;
         let delivery = row.delivery.clone();
         let at = (claim.lane.shop.clone(), claim.cart.clone());
-        let cart = self.carts.get(&at).map(|row| row.cart.clone());
+        let cart = self.carts.get(&at).map(|row| Box::new(row.cart.clone()));
         if claim.delivery.is_reminder() {
             let send = (at.0, at.1, claim.delivery.clone());
             if let Some(lost) = self.sends.insert(send.clone(), until) {

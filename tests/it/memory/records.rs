@@ -12,7 +12,7 @@ use super::{About, Book, CartRow};
 impl Book {
     pub fn load(&self, shop: &ShopId, id: &CartId, key: Option<&EventKey>) -> Loaded<Cart> {
         let row = self.carts.get(&(shop.clone(), id.clone()));
-        let record = row.map(|row| Stored { value: row.cart.clone(), version: row.version });
+        let record = row.map(|row| Stored { value: Box::new(row.cart.clone()), version: row.version });
         Loaded { record, answered: self.answer(shop, About::Cart(id.clone()), key, Moment::from_millis(i64::MIN)) }
     }
 
@@ -78,7 +78,7 @@ impl Book {
         if self.orders.get(&at).map_or(Version::ABSENT, |stored| stored.version) != commit.expected {
             return Committed::Conflict;
         }
-        self.orders.insert(at, Stored { value: commit.order.clone(), version: commit.expected.next() });
+        self.orders.insert(at, Stored { value: Box::new(commit.order.clone()), version: commit.expected.next() });
         self.count(shop, commit.tallies);
         self.keep(shop, about, commit.keep);
         Committed::Done { in_flight_until: None }

@@ -173,7 +173,7 @@ impl Store for Line {
             let before = book.orders.get(&at).map(|stored| stored.value.clone());
             let committed = book.commit_order(&commit);
             if matches!(committed, Committed::Done { .. }) {
-                ledger.order_was_written(before.as_ref(), &commit);
+                ledger.order_was_written(before.as_deref(), &commit);
             }
             committed
         })

@@ -187,7 +187,7 @@ impl Process {
         let looked = self.dispatcher.look(&claim.lane, std::slice::from_ref(&claim)).await;
         let ended = match looked.into_iter().next().expect("one claim, one look") {
             Ok(Looked::Done(done)) => Ok(done),
-            Ok(Looked::Ready(ready)) => self.send(*ready).await,
+            Ok(Looked::Ready(ready)) => self.send(ready).await,
             Err(error) => Err(error),
         };
         let now = self.world.now();
@@ -197,7 +197,7 @@ impl Process {
         });
     }
 
-    async fn send(&self, ready: Ready) -> StoreResult<Dispatched> {
+    async fn send(&self, ready: Box<Ready>) -> StoreResult<Dispatched> {
         let Some(started_at) = self.dispatcher.start(&ready) else { return self.dispatcher.give_back(ready).await };
         let (claim, delivery) = (&ready.claim, &ready.delivery);
         let send = self

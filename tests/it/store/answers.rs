@@ -30,7 +30,7 @@ pub async fn each_key_has_its_own_answer_and_fingerprint(store: &dyn Store) {
     for (name, cart, fingerprint) in [("k-1", &first, 1), ("k-2", &second, u64::MAX)] {
         let loaded = store.load(&cart.shop, &cart.id, Some(&key(name))).await.expect("the store can be reached");
         assert_eq!(loaded.answered, Some(answered(cart, fingerprint)), "{name}");
-        assert_eq!(loaded.record.map(|r| r.value).as_ref(), Some(&second), "{name}");
+        assert_eq!(loaded.record.map(|r| *r.value).as_ref(), Some(&second), "{name}");
     }
 }
 

@@ -86,7 +86,7 @@ pub async fn begin_gives_the_delivery_and_the_cart_as_it_is_now(store: &dyn Stor
     Write::of(&bought).over(1).done(store).await;
     let begun = begin(store, &claim, 11).await.expect("the claim is ours");
     assert_eq!(begun.delivery, queued);
-    assert_eq!(begun.cart, Some(bought));
+    assert_eq!(begun.cart, Some(Box::new(bought)));
     assert_eq!((begun.claim.until, &begun.claim.delivery), (at(11 + LEASE), &claim.delivery));
 }
 

@@ -1,10 +1,13 @@
 //! Counts are exact: tallies by day, the census of states, and which endpoints are stopped.
 
-use cartwake::domain::{Day, StateName, Why};
-use cartwake::store::{Lane, Pause, Store};
+use cartwake::domain::{Day, OutcomeName, StateName, Verdict, Why};
+use cartwake::store::{Burial, Lane, Pause, Settled, Store};
 
-use super::write::{DONE, Write, census, counted_over, day, lane, lane_to};
-use crate::samples::{at, cart, shop, shop_named};
+use super::settling::attempted;
+use super::write::{
+    DONE, Write, begin, census, claim, counted, counted_over, day, lane, lane_to, queue, settle, tally,
+};
+use crate::samples::{at, cart, reminder, shop, shop_named};
 
 fn day_after(days: i32) -> Day {
     Day::from_number(day().number() + days)
@@ -37,6 +40,29 @@ pub async fn a_range_of_days_has_both_its_ends(store: &dyn Store) {
     assert_eq!(range, [(day_after(0), name(), 2), (day_after(1), name(), 3), (day_after(5), name(), 4)]);
     assert_eq!(counted_over(store, day_after(6), day_after(6)).await, [(day_after(6), name(), 5)]);
     assert_eq!(counted_over(store, day_after(5), day_after(0)).await, []);
+}
+
+pub async fn counts_that_were_read_are_read_as_they_are_now(store: &dyn Store) {
+    let cart = cart("c-1");
+    let queued: Vec<_> = (0..2).map(|step| reminder(&cart, step, at(1))).collect();
+    queue(store, &cart, &queued).await;
+    assert_eq!(counted(store).await, []);
+    Write::of(&cart).over(1).counts("carts", 1).done(store).await;
+    assert_eq!(counted(store).await, [("carts".to_owned(), 1)]);
+    Write::of(&cart).over(2).counts("carts", 1).done(store).await;
+    assert_eq!(counted(store).await, [("carts".to_owned(), 2)]);
+
+    let mut claims = claim(store, 10, 2).await.into_iter();
+    let (sent, unreadable) = (claims.next().expect("two are due"), claims.next().expect("two are due"));
+    let begun = begin(store, &sent, 11).await.expect("ours");
+    let ended = attempted(&begun.delivery, OutcomeName::Success, Verdict::Delivered, at(12));
+    assert_eq!(settle(store, &begun.claim, &ended, &[tally(day(), "settled", 1)]).await, Settled::Done);
+    assert_eq!(counted(store).await, [("carts".to_owned(), 2), ("settled".to_owned(), 1)]);
+    let tallies = [tally(day(), "buried", 1)];
+    let burial = Burial { claim: &unreadable, keep_until: at(50_000), tallies: &tallies };
+    assert_eq!(store.bury(burial).await.expect("reachable"), Settled::Done);
+    let counts = [("buried".to_owned(), 1), ("carts".to_owned(), 2), ("settled".to_owned(), 1)];
+    assert_eq!(counted(store).await, counts);
 }
 
 pub async fn tallies_belong_to_their_shop(store: &dyn Store) {

@@ -8,7 +8,7 @@ use crate::samples::{at, cart_id, key, order, order_id, shop, shop_named};
 
 async fn stored(store: &dyn Store, order: &Order) -> Option<(Order, Version)> {
     let loaded = store.load_order(&order.shop, &order.id, None).await.expect("reachable");
-    loaded.record.map(|stored| (stored.value, stored.version))
+    loaded.record.map(|stored| (*stored.value, stored.version))
 }
 
 fn keep(name: &str, fingerprint: u64) -> Keep {

@@ -51,7 +51,7 @@ pub async fn begin_reads_the_largest_cart(store: &dyn Store) {
     let cart = largest_cart("c-1");
     queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
     let begun = begin(store, &claim_one(store, 10).await, 11).await.expect("ours");
-    assert!(begun.cart.as_ref() == Some(&cart), "the cart at the moment of sending is the cart");
+    assert!(begun.cart.as_deref() == Some(&cart), "the cart at the moment of sending is the cart");
 }
 
 pub async fn a_page_through_all_carts_meets_each_once(store: &dyn Store) {

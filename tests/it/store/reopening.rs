@@ -34,7 +34,7 @@ pub async fn everything_is_there_after_a_restart(place: &Place) {
     assert_eq!(store.notes(&shop(), &[hash(1)], at(60)).await.expect("reachable"), [bought]);
     assert_eq!(store.paused().await.expect("reachable"), [stopped]);
     let known = store.load_order(&shop(), &order("o-1").id, None).await.expect("reachable");
-    assert_eq!(known.record.map(|r| r.value), Some(order("o-1")));
+    assert_eq!(known.record.map(|r| *r.value), Some(order("o-1")));
     assert_eq!(delivery(&*store, &queued).await, Some(queued));
     assert_eq!(Write::of(&cart).to(&*store).await, Committed::Conflict);
 }

@@ -173,7 +173,7 @@ pub async fn version(store: &dyn Store, cart: &Cart) -> Version {
 
 pub async fn stored(store: &dyn Store, cart: &Cart) -> Option<Cart> {
     let loaded = store.load(&cart.shop, &cart.id, None).await.expect("the store can be reached");
-    loaded.record.map(|stored| stored.value)
+    loaded.record.map(|stored| *stored.value)
 }
 
 pub async fn delivery(store: &dyn Store, of: &Delivery) -> Option<Delivery> {

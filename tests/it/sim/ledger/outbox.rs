@@ -60,7 +60,7 @@ impl Ledger {
         }
         if let Some(begun) = begun {
             self.leases.insert(claim.delivery.clone(), begun.claim.until);
-            self.begun.insert(claim.delivery.clone(), (self.step, begun.cart.clone()));
+            self.begun.insert(claim.delivery.clone(), (self.step, begun.cart.as_deref().cloned()));
         }
     }
 
