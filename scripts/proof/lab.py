@@ -222,7 +222,8 @@ def redis_tallies(ports, options=()):
         for key in filter(None, ask("--scan", "--pattern", "*:t:proof/*")):
             fields = ask("HGETALL", key)
             for name, count in zip(fields[0::2], fields[1::2]):
-                counts[key[-10:], name] = counts.get((key[-10:], name), 0) + int(count)
+                if name != "~":  # the version of the day
+                    counts[key[-10:], name] = counts.get((key[-10:], name), 0) + int(count)
     return counts
 
 
