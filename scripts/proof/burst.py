@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Many reminders due at the same moment, to one fast receiver; beside a bare loop that signs and posts, in the same run.
 
-Usage: burst.py [COUNT] [embedded] [redis] [peer=FOLDER]      (default 50000 on redis)
+Usage: burst.py [COUNT] [embedded] [redis] [whole] [peer=FOLDER]      (default 50000 on redis)
+
+With `whole` each store runs a second time with the whole program on: quiet hours, caps, consent, an experiment.
 
 A peer is a folder with an api.js (PUT /carts/ID, due at the `x-due-at` of the request, in ms) and a worker.js (POSTs what is
 due to WEBHOOK_URL), both on the Redis at REDIS_PORT.
@@ -22,19 +24,6 @@ import lab
 EXAMPLE = lab.ROOT / "target/release/examples/bench_webhooks"
 DELAY_S = 20
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def program(idle_s):
-    return f"""
-[shop.program]
-quiet_hours = "off"
-caps = []
-service.reasons = []
-experiment.holdout_percent = 0
-steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
-[shop.program.idle]
-shipping = "{idle_s}s"
-"""
 
 
 class FastReceiver:
@@ -92,10 +81,10 @@ def measure(name, count, due, receiver, processes):
     return rate, stats
 
 
-def run(store, count):
+def run(store, count, whole=False):
     idle_s = 10 + count // 2_500
     receiver = FastReceiver()
-    service = lab.Service(store, receiver, program(idle_s), "")
+    service = lab.Service(store, receiver, lab.program(DELAY_S, idle_s, whole), "")
     try:
         base = int(time.time())
         fill(f"http://127.0.0.1:{service.port}/v1/carts/burst-{{n}}", f"authorization: Bearer {lab.SERVER_KEY}", count, base)
@@ -146,6 +135,8 @@ def main(words):
     for store in [word for word in words if word in lab.STORES] or ["redis"]:
         rate = run(store, count)
         print(f"{store}: {rate / yardstick:.2f} of the bare loop" + (f", {rate / beside:.2f} of the peer" if beside else ""))
+        if "whole" in words:
+            print(f"{store}: with the whole program on {run(store, count, whole=True) / rate:.2f} of that")
 
 
 if __name__ == "__main__":

@@ -131,6 +131,30 @@ class Redis:
         self.process.wait()
 
 
+def program(delay_s, idle_s, whole=False):
+    """One reminder `delay_s` after `idle_s` at the shipping stage. The whole program holds nobody back, but asks everything."""
+    if whole:
+        far_away = (time.gmtime().tm_hour + 11) % 24
+        rules = f"""
+quiet_hours = "{far_away:02}:00-{far_away:02}:30"
+experiment = {{ holdout_percent = 0, arms = [{{ name = "half", percent = 50, delay = "{delay_s}s" }}] }}
+"""
+    else:
+        rules = """
+quiet_hours = "off"
+caps = []
+service.reasons = []
+experiment.holdout_percent = 0
+"""
+    return f"""
+[shop.program]
+{rules}
+steps = [{{ name = "first", delay = "{delay_s}s", channel = "email" }}]
+[shop.program.idle]
+shipping = "{idle_s}s"
+"""
+
+
 class Service:
     """One cartwake process and what it needs. `program` and `server` are lines for those sections, `more` comes last."""
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """How late reminders are at a steady 200 a second: from the moment a step is due to the arrival at the receiver.
 
-Usage: lateness.py [embedded] [redis]
+Usage: lateness.py [embedded] [redis] [whole]
+
+With `whole` each store runs a second time with the whole program on: quiet hours, caps, consent, an experiment.
 """
 
 import json
@@ -11,21 +13,11 @@ import time
 import lab
 
 RATE, SECONDS, IDLE_S, DELAY_S = 200, 10, 2, 1
-PROGRAM = f"""
-[shop.program]
-quiet_hours = "off"
-caps = []
-service.reasons = []
-experiment.holdout_percent = 0
-steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
-[shop.program.idle]
-shipping = "{IDLE_S}s"
-"""
 
 
-def run(store):
+def run(store, whole=False):
     receiver = lab.Receiver()
-    service = lab.Service(store, receiver, PROGRAM, "")
+    service = lab.Service(store, receiver, lab.program(DELAY_S, IDLE_S, whole), "")
     clients, due = [service.client() for _ in range(4)], {}
     start = time.time() + 0.2
 
@@ -49,5 +41,8 @@ def run(store):
 
 
 lab.ensure_binary()
-for name in sys.argv[1:] or lab.STORES:
+for name in [word for word in sys.argv[1:] if word in lab.STORES] or lab.STORES:
     run(name)
+    if "whole" in sys.argv:
+        print(f"{name}, with the whole program on:")
+        run(name, whole=True)

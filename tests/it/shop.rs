@@ -30,6 +30,8 @@ const START: i64 = 1_795_000_000_000;
 pub enum Backend {
     Embedded,
     Redis,
+    /// Redis, with the keys of its carts in another database.
+    Sealed,
 }
 
 /// What the service answered.
@@ -223,6 +225,7 @@ fn store_in(backend: Backend, folder: &TempDir) -> String {
     match backend {
         Backend::Embedded => format!("embedded:{}", folder.path().join("store").display()),
         Backend::Redis => servers::own_database(),
+        Backend::Sealed => format!("{}\"\nkeyring_url = \"{}", servers::own_database(), servers::own_database()),
     }
 }
 

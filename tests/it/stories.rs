@@ -33,6 +33,9 @@ macro_rules! on_every_store {
         mod redis { $($( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $story() {
             super::$room::$story(crate::shop::Backend::Redis).await;
         } )+)+ }
+        mod sealed { $($( #[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $story() {
+            super::$room::$story(crate::shop::Backend::Sealed).await;
+        } )+)+ }
     };
 }
 
