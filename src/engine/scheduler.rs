@@ -142,11 +142,14 @@ impl Scheduler {
         for ((shop, id), loaded) in due.iter().zip(engine.store.load_all(due).await) {
             sleepers.extend(self.sleeper(shop, id, loaded, now).await?);
         }
-        let asked: Vec<_> = sleepers.iter().map(|s| Asked::look(s.shop, self.identifiers(s))).collect();
+        let asked: Vec<_> = sleepers.iter().map(|s| Asked::look(s.whose.shop, self.identifiers(s))).collect();
         let persons = engine.persons(&asked, now).await;
-        let carts: Vec<_> = sleepers.iter().map(|s| is_due(&s.stored.value).then_some(&*s.stored.value)).collect();
+        let carts: Vec<_> = sleepers.iter().map(|s| is_due(&s.cart).then_some(&*s.cart)).collect();
         let stocks = engine.stocks(&carts, now).await;
-        let known = persons.into_iter().zip(stocks).map(|(person, stock)| Ok((person?, stock?))).collect();
+        let hashes = asked.into_iter().map(|asked| asked.hashes);
+        let known = persons.into_iter().zip(stocks).zip(hashes);
+        let known =
+            known.map(|((person, stock), hashes)| Ok(Waking { person: person?, stock: stock?, hashes })).collect();
         let deeds = self.decide_all(sleepers, known, now).await?;
         let committed = engine.store.commit_all(deeds.iter().map(|deed| deed.commit(now)).collect()).await;
         let mut decided = 0;
@@ -171,34 +174,35 @@ impl Scheduler {
     async fn decide_all<'a>(
         &self,
         sleepers: Vec<Sleeper<'a>>,
-        known: Vec<StoreResult<(Person, Stock)>>,
+        known: Vec<StoreResult<Waking>>,
         now: Moment,
     ) -> StoreResult<Vec<Deed<'a>>> {
         let mut deeds = Vec::with_capacity(sleepers.len());
         let (mut exposed, mut asked) = (Vec::new(), Vec::new());
-        for (sleeper, known) in sleepers.into_iter().zip(known) {
-            let (person, stock) = match known {
+        for (Sleeper { whose, cart }, known) in sleepers.into_iter().zip(known) {
+            let Waking { person, stock, hashes } = match known {
                 Ok(known) => known,
                 Err(StoreError::Corrupt { what } | StoreError::Newer { what }) => {
-                    self.set_aside(sleeper.shop, sleeper.id, what, now).await?;
+                    self.set_aside(whose.shop, whose.id, what, now).await?;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            let deed = self.decide_with_stock(&sleeper, &person, &stock, now).await?;
-            match deed.as_ref().and_then(|deed| exposure(&sleeper, deed, &person, now)) {
-                None => deeds.extend(deed),
-                Some(exposure) => {
-                    let until = now.plus(sleeper.policy.program.retention.converted);
-                    let (shop, hashes) = (sleeper.shop, self.identifiers(&sleeper));
-                    asked.push(Asked { shop, hashes, leave: Some((Note::Exposed(exposure), until)) });
-                    exposed.push((sleeper, stock));
+            let again = whose.may_expose(&person).then(|| cart.clone());
+            let deed = self.decide_with_stock(&whose, cart, &person, &stock, now).await?;
+            let exposure = deed.as_ref().and_then(|deed| exposure(&whose, deed, &person, now));
+            match (again, exposure) {
+                (Some(cart), Some(exposure)) => {
+                    let until = now.plus(whose.policy.program.retention.converted);
+                    asked.push(Asked { shop: whose.shop, hashes, leave: Some((Note::Exposed(exposure), until)) });
+                    exposed.push((whose, cart, stock));
                 }
+                _ => deeds.extend(deed),
             }
         }
         let persons = self.engine.persons(&asked, now).await;
-        for ((sleeper, stock), person) in exposed.iter().zip(persons) {
-            deeds.extend(self.decide_with_stock(sleeper, &person?, stock, now).await?);
+        for ((whose, cart, stock), person) in exposed.into_iter().zip(persons) {
+            deeds.extend(self.decide_with_stock(&whose, cart, &person?, &stock, now).await?);
         }
         Ok(deeds)
     }
@@ -207,20 +211,20 @@ impl Scheduler {
     /// no restock passes it by.
     async fn decide_with_stock<'a>(
         &self,
-        sleeper: &Sleeper<'a>,
+        whose: &Whose<'a>,
+        cart: Box<Cart>,
         person: &Person,
         stock: &Stock,
         now: Moment,
     ) -> StoreResult<Option<Deed<'a>>> {
-        let deed = decide(sleeper, person, stock, now);
+        let again = stock.is_missing_a_line_of(&cart).then(|| cart.clone());
+        let deed = decide(whose, *cart, person, stock, now);
         let waits =
             |deed: &Deed<'_>| deed.decision.cart.as_ref().is_some_and(|cart| cart.held_by() == Some(Why::OutOfStock));
-        if !deed.as_ref().is_some_and(waits) {
-            return Ok(deed);
-        }
-        let until = now.plus(sleeper.policy.program.restock_window);
-        let stock = self.engine.await_stock(&sleeper.stored.value, until).await?;
-        Ok(decide(sleeper, person, &stock, now))
+        let Some(cart) = again.filter(|_| deed.as_ref().is_some_and(waits)) else { return Ok(deed) };
+        let until = now.plus(whose.policy.program.restock_window);
+        let stock = self.engine.await_stock(&cart, until).await?;
+        Ok(decide(whose, *cart, person, &stock, now))
     }
 
     /// A cart that can be decided on; what cannot be is moved out of the way.
@@ -247,7 +251,8 @@ impl Scheduler {
             self.engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
             return Ok(None);
         };
-        Ok(Some(Sleeper { shop, id, stored, policy }))
+        let Stored { value: cart, version } = stored;
+        Ok(Some(Sleeper { whose: Whose { shop, id, version, policy }, cart }))
     }
 
     async fn set_aside(&self, shop: &ShopId, id: &CartId, what: &'static str, now: Moment) -> StoreResult<()> {
@@ -257,10 +262,10 @@ impl Scheduler {
 
     /// What tells who the shopper is, where the decision could depend on it.
     fn identifiers(&self, sleeper: &Sleeper<'_>) -> Vec<IdentifierHash> {
-        let cart = &sleeper.stored.value;
+        let cart = &sleeper.cart;
         match cart.state {
             State::Active { .. } | State::Abandoned { .. } => {
-                self.engine.identity.hashes(sleeper.shop, &cart.content.shopper)
+                self.engine.identity.hashes(sleeper.whose.shop, &cart.content.shopper)
             }
             State::PaymentPending
             | State::Converted { .. }
@@ -277,10 +282,31 @@ impl Scheduler {
 
 /// A cart whose wake has come.
 struct Sleeper<'a> {
+    whose: Whose<'a>,
+    cart: Box<Cart>,
+}
+
+/// Where a cart belongs, and as what version it was read.
+struct Whose<'a> {
     shop: &'a ShopId,
     id: &'a CartId,
-    stored: Stored<Cart>,
+    version: Version,
     policy: Arc<ShopPolicy>,
+}
+
+impl Whose<'_> {
+    /// Whether a decision may make somebody part of the experiment who was not before.
+    fn may_expose(&self, person: &Person) -> bool {
+        self.policy.program.experiment.as_ref().is_some_and(|experiment| experiment.exposure_of(person).is_none())
+    }
+}
+
+/// What is known when a cart's wake has come.
+struct Waking {
+    person: Person,
+    stock: Stock,
+    /// What the person was found by.
+    hashes: Vec<IdentifierHash>,
 }
 
 /// A decision on its way into the store.
@@ -310,14 +336,14 @@ impl Deed<'_> {
     }
 }
 
-fn decide<'a>(sleeper: &Sleeper<'a>, person: &Person, stock: &Stock, now: Moment) -> Option<Deed<'a>> {
-    let Sleeper { shop, id, stored, policy } = sleeper;
-    let due_at = stored.value.next_wake();
+fn decide<'a>(whose: &Whose<'a>, cart: Cart, person: &Person, stock: &Stock, now: Moment) -> Option<Deed<'a>> {
+    let Whose { shop, id, version, policy } = whose;
+    let due_at = cart.next_wake();
     let known = Known { person, stock, program: &policy.program };
-    let decision = domain::on_wake((*stored.value).clone(), known, now)?;
+    let decision = domain::on_wake(cart, known, now)?;
     let tallies = domain::tallies(&decision.facts, now.day());
     let census = domain::census(&decision.facts);
-    Some(Deed { shop, id, expected: stored.version, due_at, decision, tallies, census })
+    Some(Deed { shop, id, expected: *version, due_at, decision, tallies, census })
 }
 
 /// Whether a reminder of this cart is due, or may be once it is found idle.
@@ -326,13 +352,12 @@ const fn is_due(cart: &Cart) -> bool {
 }
 
 /// The exposure that a decision makes of somebody who was not part of the experiment before.
-fn exposure(sleeper: &Sleeper<'_>, deed: &Deed<'_>, person: &Person, now: Moment) -> Option<Exposure> {
-    let experiment = sleeper.policy.program.experiment.as_ref()?;
-    if experiment.exposure_of(person).is_some() {
+fn exposure(whose: &Whose<'_>, deed: &Deed<'_>, person: &Person, now: Moment) -> Option<Exposure> {
+    if !whose.may_expose(person) {
         return None;
     }
     deed.decision.facts.iter().find_map(|fact| {
         let Fact::Exposed { experiment, arm } = fact else { return None };
-        Some(Exposure { experiment: experiment.clone(), arm: arm.clone(), cart: sleeper.id.clone(), at: now })
+        Some(Exposure { experiment: experiment.clone(), arm: arm.clone(), cart: whose.id.clone(), at: now })
     })
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-const DATABASES: u32 = 512;
+const DATABASES: u32 = 2_000;
 const START_TRIES: u32 = 5;
 const PORT_END: u16 = 55_000;
 /// 1,000 looks of 10 ms.

@@ -41,7 +41,8 @@ local function leave(hash, name, note, life)
   names[place], notes[place] = name, note
   call('HSET', hash, name, note)
   if #notes > most then make_room(hash, names, notes) end
-  if call('PEXPIRE', hash, life, 'NX') == 0 then call('PEXPIRE', hash, life, 'GT') end
+  -- What is there has a life already: whoever leaves a note gives it one.
+  call('PEXPIRE', hash, life, #found == 0 and 'NX' or 'GT')
   return notes
 end
 
