@@ -13,8 +13,8 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use cartwake::domain::{
-    self, Cart, CartId, Census, Content, Currency, Input, Item, Known, Minor, Moment, Person, PersonalText, ProductId,
-    Program, ShopId, Shopper, Stage, Stock, Tally, Totals, WebUrl, What,
+    self, Cart, CartId, Census, Channel, Consent, ConsentStatus, Content, Currency, Input, Item, Known, Minor, Moment,
+    Person, PersonalText, ProductId, Program, ShopId, Shopper, Stage, Stock, Tally, Totals, WebUrl, What,
 };
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use cartwake::store::{Commit, Committed, Store, Version};
@@ -121,11 +121,19 @@ fn content(n: usize) -> Result<Content> {
             in_stock: None,
         })
     };
+    let consent = Consent {
+        channel: Channel::Email,
+        status: ConsentStatus::Granted,
+        basis: Some("opt_in".to_owned()),
+        at: None,
+        source: None,
+    };
     Ok(Content {
         items: (0..3).map(line).collect::<Result<_>>()?,
         totals: Totals { total: Some(Minor::new(5_997)?), ..Totals::default() },
         shopper: Shopper { email: Some(PersonalText::new(&format!("shopper-{n}@example.com"))), ..Shopper::default() },
         checkout_url: Some(WebUrl::new(&format!("https://shop.example/checkout/{n:08x}"))),
+        consent: vec![consent],
         ..Content::empty(Currency::parse("EUR")?)
     })
 }

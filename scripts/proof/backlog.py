@@ -15,12 +15,7 @@ import lab
 
 FILL = lab.ROOT / "target/release/examples/fill_store"
 IDLE_S, DELAY_S, LIMIT = 60, 3_600, 500
-PROGRAM = f"""
-[shop.program]
-steps = [{{ name = "first", delay = "{DELAY_S}s", channel = "email" }}]
-[shop.program.idle]
-shipping = "{IDLE_S}s"
-"""
+PROGRAM = lab.program(DELAY_S, IDLE_S)
 
 
 def endpoint(name, receiver, more=""):
@@ -133,5 +128,6 @@ def main(scheduled, due):
             receiver.stop()
 
 
-lab.ensure_binary()
-main(*[int(word) for word in (sys.argv[1:] + ["1000000", "100000"][len(sys.argv) - 1:])])
+if __name__ == "__main__":
+    lab.ensure_binary()
+    main(*[int(word) for word in (sys.argv[1:] + ["1000000", "100000"][len(sys.argv) - 1:])])
