@@ -85,6 +85,7 @@ impl Dispatcher {
     }
 
     /// What passed, each with the incentive of its reminder decided. Asks the store nothing where there is none to give.
+    #[expect(clippy::vec_box, reason = "each is large, and handed on as it is")]
     pub(super) async fn granted(
         &self,
         mut passed: Vec<Box<Passed>>,
