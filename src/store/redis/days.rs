@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::RedisStore;
+use super::keys::Shard;
 use super::script::TALLIES;
 use crate::domain::{Day, ShopId, TallyKey};
 use crate::store::StoreResult;
@@ -70,7 +71,7 @@ impl RedisStore {
     }
 
     async fn versions(&self, shop: &ShopId, days: &[Day]) -> StoreResult<Vec<Versions>> {
-        let key = |day| move |shard: super::keys::Shard| shard.tallies(shop, day);
+        let key = |day| move |shard: Shard| shard.tallies(shop, day);
         let keys = days.iter().flat_map(|&day| self.shards.all().map(key(day)));
         let looks = keys.map(|key| redis::cmd("HGET").arg(key).arg(VERSION).to_owned()).collect();
         let versions: Vec<Option<i64>> = self.redis.read_all(looks).await?;
@@ -81,7 +82,7 @@ impl RedisStore {
         if days.is_empty() {
             return Ok(Vec::new());
         }
-        let call = |shard: super::keys::Shard| {
+        let call = |shard: Shard| {
             let keys: Vec<String> = days.iter().map(|&day| shard.tallies(shop, day)).collect();
             (&*TALLIES, TALLIES.on(&keys))
         };
