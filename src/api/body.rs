@@ -94,7 +94,8 @@ pub(super) fn check_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Prob
 /// # Errors
 /// 400 when it is not JSON, 422 with every bad field when it says something invalid.
 pub fn parse<T: FromBody>(bytes: &[u8], context: &T::Context) -> Result<T, Problem> {
-    let Ok(Object(body)) = serde_json::from_slice::<Object<T::Body<'_>>>(bytes) else {
+    // As text, of which no string has to be checked for UTF-8 by itself.
+    let Ok(Ok(Object(body))) = str::from_utf8(bytes).map(serde_json::from_str::<Object<T::Body<'_>>>) else {
         return parse_again(bytes, context);
     };
     let mut faults = Faults::none();

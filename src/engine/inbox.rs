@@ -215,7 +215,7 @@ impl Engine {
                     }
                 }
                 Ok(Committed::Conflict) => self.metrics.commit_conflict(),
-                Err(error) => return self.read_back(shop, id, once, error).await.map(Some),
+                Err(error) => return Box::pin(self.read_back(shop, id, once, error)).await.map(Some),
             }
         }
         Err(WriteError::Busy)
@@ -292,7 +292,8 @@ impl Engine {
     }
 
     /// What is known of the person behind this input, where the decision could depend on it. Identifiers that the cart
-    /// did not have are enrolled first: an order that comes right after must find this cart.
+    /// did not have are enrolled first: an order that comes right after must find this cart. What most writes do not need
+    /// is boxed: they do not carry the room for it.
     async fn meet(
         &self,
         shop: &ShopId,
@@ -311,7 +312,7 @@ impl Engine {
             new.retain(|hash| !old.contains(hash));
             if !new.is_empty() {
                 let until = now.plus(policy.program.retention.converted);
-                return self.introduce((shop, id), &shopper, &new, (now, until)).await;
+                return Box::pin(self.introduce((shop, id), &shopper, &new, (now, until))).await;
             }
         }
         match record {
@@ -320,7 +321,7 @@ impl Engine {
                 if stored.value.next_wake() <= now
                     || matches!(input.what, What::OptOut | What::Order(_) | What::Cancel(_)) =>
             {
-                self.person_of(shop, &stored.value, now).await
+                Box::pin(self.person_of(shop, &stored.value, now)).await
             }
             _ => Ok(Person::nobody()),
         }

@@ -9,7 +9,7 @@ use redis::{Cmd, Value};
 
 use super::batch::{NO_ANSWER, all_failed, scatter, together};
 use super::keys::{Shard, Subject, census_field, delivery_member, lane_member};
-use super::script::{COMMIT, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
+use super::script::{COMMIT, COMMIT_ALL, COMMIT_ALL_EVEN_WHEN_FULL, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
 use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Census, EventKey, Moment, Order, OrderId, ShopId, Tally};
@@ -98,7 +98,7 @@ impl RedisStore {
                 for &index in indices {
                     call.add_cart(&commits[index]);
                 }
-                call.on(if *adds_memory { &COMMIT } else { &COMMIT_EVEN_WHEN_FULL })
+                call.on(*adds_memory)
             })
             .collect();
         let answers = scatter(commits.len(), &groups, self.redis.run_all(&calls).await);
@@ -117,7 +117,7 @@ impl RedisStore {
         let shard = self.shards.of(&commit.order.shop, commit.order.id.as_str());
         let mut call = Writes::new(shard, commit.now, 1);
         call.add_order(&commit);
-        let (script, call) = call.on(&COMMIT_EVEN_WHEN_FULL);
+        let (script, call) = call.on(false);
         let answer = self.redis.run::<Vec<Value>>(script, &call).await?.pop();
         committed(answer.ok_or(NO_ANSWER)?)
     }
@@ -146,9 +146,10 @@ fn stored<T>(bytes: &[u8], what: &'static str, read: impl Fn(&[u8]) -> StoreResu
     Ok(Stored { value: Box::new(read(record)?), version: Version(u64::from_be_bytes(*head)) })
 }
 
-/// Writes of one shard on their way into one call, as `commit.lua` reads them.
+/// Writes of one shard on their way into one call, as `commit_all.lua` reads them.
 struct Writes<'a> {
     shard: Shard,
+    count: usize,
     call: Gathered,
     /// What is counted with each, every set once: in a burst most writes count the same.
     counts: Vec<Counts<'a>>,
@@ -167,10 +168,10 @@ impl<'a> Writes<'a> {
         let mut call = Gathered::default();
         call.keys([shard.census(), shard.shops(), shard.lanes()]);
         call.arg(now.millis()).arg(count);
-        Self { shard, call, counts: Vec::new() }
+        Self { shard, count, call, counts: Vec::new() }
     }
 
-    fn on(mut self, script: &'static Script) -> (&'static Script, Cmd) {
+    fn on(mut self, adds_memory: bool) -> (&'static Script, Cmd) {
         for counts in &self.counts {
             self.call.arg(counts.tallies.len() + counts.census.len());
             add_tallies(self.shard, &mut self.call, counts.shop, counts.tallies);
@@ -178,6 +179,12 @@ impl<'a> Writes<'a> {
                 self.call.arg(CENSUS).arg(census_field(counts.shop, moved.state)).arg(moved.by);
             }
         }
+        let script: &Script = match (self.count, adds_memory) {
+            (1, true) => &COMMIT,
+            (1, false) => &COMMIT_EVEN_WHEN_FULL,
+            (_, true) => &COMMIT_ALL,
+            (_, false) => &COMMIT_ALL_EVEN_WHEN_FULL,
+        };
         (script, script.with(&self.call))
     }
 

@@ -158,6 +158,9 @@ impl Connections {
     /// Calls that do not depend on each other: those of one server for the wait of one, and what that could not do alone.
     async fn each(&self, calls: &[Call<'_>]) -> Vec<Result<Value, Failure>> {
         let deadline = self.deadline();
+        if let [call] = calls {
+            return vec![self.insist(*call, deadline).await];
+        }
         let mut groups: Vec<(Route, Vec<usize>)> = Vec::new();
         for (index, call) in calls.iter().enumerate() {
             let Ok(Ok(route)) = timeout_at(deadline, self.routes.of(slot_of(call.command))).await else { continue };

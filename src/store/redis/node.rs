@@ -23,7 +23,8 @@ pub struct Node {
     /// Whether a new connection is first asked if this is a primary: a demoted one answers reads with old news.
     must_be_primary: bool,
     links: RwLock<Vec<Link>>,
-    retired: CancellationToken,
+    /// Cancelled when another has taken its place; none where that cannot happen.
+    retired: Option<CancellationToken>,
 }
 
 /// The connection of one runtime: its driver runs there, so that an exchange crosses no thread where it need not.
@@ -44,23 +45,32 @@ impl Node {
             links_max,
             must_be_primary,
             links: RwLock::default(),
-            retired: CancellationToken::new(),
+            retired: must_be_primary.then(CancellationToken::new),
         }
     }
 
     /// Another has taken its place: what it answers from now on is not to be believed, for it may be thrown away.
     pub fn retire(&self) {
-        self.retired.cancel();
+        if let Some(retired) = &self.retired {
+            retired.cancel();
+        }
     }
 
     /// Returns when another has taken its place.
     pub async fn replaced(&self) {
-        self.retired.cancelled().await;
+        match &self.retired {
+            Some(retired) => retired.cancelled().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// An open connection on this line.
     pub async fn open(&self, line: &Line) -> RedisResult<MultiplexedConnection> {
-        line.get_or_try_init(|| self.connect()).await.cloned()
+        // Boxed, so that every other exchange does not carry the room for it.
+        match line.get() {
+            Some(connection) => Ok(connection.clone()),
+            None => Box::pin(line.get_or_try_init(|| self.connect())).await.cloned(),
+        }
     }
 
     async fn connect(&self) -> RedisResult<MultiplexedConnection> {

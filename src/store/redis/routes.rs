@@ -68,7 +68,8 @@ impl Routes {
             let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
             (map.generation, map.is_stale || map.ranges.is_empty())
         };
-        let learnt = if is_stale { self.learn(generation).await } else { Ok(()) };
+        // Boxed, so that every other call does not carry the room for it.
+        let learnt = if is_stale { Box::pin(self.learn(generation)).await } else { Ok(()) };
         if let Some(route) = self.known(slot)? {
             return Ok(route);
         }

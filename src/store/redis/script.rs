@@ -20,6 +20,11 @@ pub static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY
 /// Every other commit.
 pub static COMMIT_EVEN_WHEN_FULL: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("commit.lua")));
+/// Several of one shard that add to memory.
+pub static COMMIT_ALL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("commit_all.lua")));
+/// Several others of one shard.
+pub static COMMIT_ALL_EVEN_WHEN_FULL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("commit_all.lua")));
 pub static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("claim.lua")));
 pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("begin.lua")));
 pub static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("settle.lua")));
@@ -68,15 +73,19 @@ impl Script {
     /// The same with keys and arguments gathered before.
     #[must_use]
     pub fn with(&self, gathered: &Gathered) -> Cmd {
-        let mut call = Cmd::with_capacity(gathered.keys.len() + gathered.arguments.args_iter().len() + 3, 16 * 1_024);
+        let arguments = gathered.arguments.args_iter().map(|argument| match argument {
+            redis::Arg::Simple(bytes) => bytes,
+            redis::Arg::Cursor | _ => &[],
+        });
+        let bytes =
+            gathered.keys.iter().map(String::len).sum::<usize>() + arguments.clone().map(<[u8]>::len).sum::<usize>();
+        let mut call = Cmd::with_capacity(gathered.keys.len() + arguments.len() + 3, bytes + 64);
         call.arg("EVALSHA").arg(&self.sha1).arg(gathered.keys.len());
         for key in &gathered.keys {
             call.arg(key);
         }
-        for argument in gathered.arguments.args_iter() {
-            if let redis::Arg::Simple(bytes) = argument {
-                call.arg(bytes);
-            }
+        for argument in arguments {
+            call.arg(argument);
         }
         call
     }
