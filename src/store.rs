@@ -164,8 +164,8 @@ pub struct OrderCommit<'a> {
 /// What became of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// Made true. `in_flight_until`: a send of this cart had begun and its lease ends then.
-    Done { in_flight_until: Option<Moment> },
+    /// Made true.
+    Done,
     /// The key was answered before; nothing was written.
     Duplicate(Answered),
     /// Another write came first; nothing was written.

@@ -18,9 +18,7 @@ pub(super) fn keep_answer(once: &Once, answer: Answer, now: Moment) -> Keep {
 
 pub(super) fn replay(answered: Answered, once: &Once) -> Result<Written, WriteError> {
     match answered.answer {
-        Answer::Cart(receipt) if answered.fingerprint == once.fingerprint => {
-            Ok(Written { receipt, cart: None, in_flight_until: None })
-        }
+        Answer::Cart(receipt) if answered.fingerprint == once.fingerprint => Ok(Written { receipt, cart: None }),
         Answer::Cart(_) | Answer::Order(_) => Err(WriteError::KeyReused),
     }
 }

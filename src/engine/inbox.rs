@@ -69,7 +69,6 @@ pub(super) struct Written {
     pub receipt: Receipt,
     /// The cart after the write.
     pub cart: Option<Cart>,
-    pub in_flight_until: Option<Moment>,
 }
 
 /// Everything a decision needs to be made true. Shared by all requests and loops.
@@ -201,13 +200,13 @@ impl Engine {
             let (version, cart) = split(loaded.record);
             let decision = domain::decide((shop, id), cart, input, &person, now, &policy.program)?;
             if decision.is_noop {
-                return Ok(Some(Written { receipt: decision.receipt, cart: decision.cart, in_flight_until: None }));
+                return Ok(Some(Written { receipt: decision.receipt, cart: decision.cart }));
             }
             let keep = once.map(|once| keep_answer(once, Answer::Cart(decision.receipt.clone()), now));
             match self.commit(shop, id, version, &decision, keep.as_ref(), now).await {
-                Ok(Committed::Done { in_flight_until }) => {
+                Ok(Committed::Done) => {
                     let Decision { cart, receipt, .. } = decision;
-                    return Ok(Some(Written { receipt, cart, in_flight_until }));
+                    return Ok(Some(Written { receipt, cart }));
                 }
                 Ok(Committed::Duplicate(answered)) => {
                     if let Some(once) = once {
@@ -245,7 +244,7 @@ impl Engine {
             now,
         };
         let committed = self.store.commit(commit).await?;
-        if matches!(committed, Committed::Done { .. }) {
+        if matches!(committed, Committed::Done) {
             self.became_true(shop, id, decision);
         }
         Ok(committed)

@@ -99,7 +99,7 @@ impl Engine {
             let tallies = domain::tallies(&facts, now.day());
             let commit = OrderCommit { order: &order, expected: version, tallies: &tallies, keep: keep.as_ref(), now };
             match (self.store.commit_order(commit).await?, once.as_ref()) {
-                (Committed::Done { .. }, _) => {
+                (Committed::Done, _) => {
                     self.metrics.facts(shop, &facts);
                     return Ok(receipt);
                 }
@@ -277,8 +277,8 @@ impl Engine {
         let Some(cart) = written.cart.filter(|cart| changed || is_by(cart, news)) else {
             return self.still_sent(shop, id).await;
         };
-        // A write that changed nothing did not look for sends: an earlier try of this order may have left one.
-        let is_sent = written.in_flight_until.is_some() || self.is_sent(shop, id).await?;
+        // After the write, and also when it changed nothing: an earlier try of this order may have left a send.
+        let is_sent = self.is_sent(shop, id).await?;
         let is_trimmed = news.mark().is_some() && !is_by(&cart, news);
         let bought = matches!(cart.state, State::Converted { .. }).then_some(cart);
         Ok(Some(Closed { id: id.clone(), bought, is_sent, is_settled: true, is_trimmed }))

@@ -156,7 +156,7 @@ impl Scheduler {
         let mut failure = None;
         for (deed, committed) in deeds.iter().zip(committed) {
             match committed {
-                Ok(Committed::Done { .. }) => {
+                Ok(Committed::Done) => {
                     engine.became_true(deed.shop, deed.id, &deed.decision);
                     let could_be_known = deed.due_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
                     engine.metrics.woke(engine.clock.now().since(could_be_known));

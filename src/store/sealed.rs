@@ -120,7 +120,7 @@ impl SealedStore {
         });
         let done = self.inner.commit_all(passed.collect()).await;
         let over = names.iter().zip(ended).zip(&done);
-        let over = over.filter(|((_, ended), done)| *ended && matches!(done, Ok(Committed::Done { .. })));
+        let over = over.filter(|((_, ended), done)| *ended && matches!(done, Ok(Committed::Done)));
         let over: Vec<KeyName> = over.map(|((name, _), _)| *name).collect();
         if let Err(error) = self.shred_names(&over).await {
             let error = &error as &dyn std::error::Error;

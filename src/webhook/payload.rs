@@ -22,6 +22,8 @@ use crate::links::ReminderLinks;
 
 /// A body stays below this; Standard Webhooks asks for it.
 pub const BODY_BYTES_MAX: usize = 20_000;
+/// Room for most of them.
+const BODY_BYTES_USUAL: usize = 2_048;
 
 /// A body cannot be rendered.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -92,7 +94,9 @@ fn envelope<T: Serialize>(delivery: &Delivery, data: T) -> Envelope<T> {
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("forms have text keys only and are written to memory")
+    let mut json = Vec::with_capacity(BODY_BYTES_USUAL);
+    serde_json::to_writer(&mut json, value).expect("forms have text keys only and are written to memory");
+    json
 }
 
 fn fitting(value: &impl Serialize) -> Option<Vec<u8>> {

@@ -70,7 +70,7 @@ async fn queue(store: &RedisStore, count: usize) {
     let carts: Vec<Cart> = (0..count).map(|n| cart(&format!("c-{n}"))).collect();
     let writes = carts.iter().map(async |cart| write(store, cart, 0, &[reminder(cart, 0, at(1))]).await);
     for committed in join_all(writes).await {
-        assert_eq!(committed.expect("reachable"), Committed::Done { in_flight_until: None });
+        assert_eq!(committed.expect("reachable"), Committed::Done);
     }
 }
 
@@ -110,7 +110,7 @@ async fn of_eight_processes_that_write_one_version_one_wins() {
         });
         let results = join_all(writes.collect::<Vec<_>>()).await;
         let results: Vec<Committed> = results.into_iter().map(|r| r.expect("ran").expect("reachable")).collect();
-        let won = results.iter().filter(|result| matches!(result, Committed::Done { .. })).count();
+        let won = results.iter().filter(|result| matches!(result, Committed::Done)).count();
         assert_eq!(won, 1, "{results:?}");
     }
     let tallies = stores[0].tallies(&shop(), at(0).day(), at(0).day()).await.expect("reachable");
@@ -211,10 +211,10 @@ async fn a_full_redis_refuses_new_carts_and_nothing_else() {
     store.note(&shop(), &[hash(1)], &purchase, at(1000), at(2)).await.expect("an order must not fail");
     let bought = order("o-1");
     let commit = OrderCommit { order: &bought, expected: Version::ABSENT, tallies: &[], keep: Some(&keep), now: at(2) };
-    assert_eq!(store.commit_order(commit).await.expect("reachable"), Committed::Done { in_flight_until: None });
+    assert_eq!(store.commit_order(commit).await.expect("reachable"), Committed::Done);
     let closed = Cart { state: State::Dismissed, ..one.clone() };
     let done = store.commit(update(Some(&closed), Some(&keep))).await.expect("closing makes room");
-    assert_eq!(done, Committed::Done { in_flight_until: None });
+    assert_eq!(done, Committed::Done);
     let woken = [reminder(&other, 1, at(3))];
     write(&store, &other, 1, &woken).await.expect("a wake goes on");
     store.postpone(&shop(), &other.id, at(9)).await.expect("a wake goes on");
@@ -395,5 +395,5 @@ async fn use_all_of_it(store: &RedisStore) {
         keep: None,
         now: at(5),
     };
-    assert_eq!(store.commit(removal).await.expect("allowed"), Committed::Done { in_flight_until: None });
+    assert_eq!(store.commit(removal).await.expect("allowed"), Committed::Done);
 }

@@ -215,7 +215,6 @@ on_every_store! {
             a_begun_delivery_falls_due_again_when_its_worker_dies,
             a_send_is_in_flight_from_begin_to_settle,
             a_send_in_flight_ends_by_itself,
-            a_commit_tells_of_a_send_in_flight,
             two_sends_of_one_cart_are_in_flight_until_both_are_over,
             a_send_that_nobody_answered_may_still_arrive,
             a_send_whose_worker_died_may_still_arrive,

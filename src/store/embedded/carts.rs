@@ -5,10 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::counts;
 use super::fault::Fault;
 use super::outbox::NewDelivery;
 use super::schema::limit_of;
-use super::{counts, sends};
 use crate::domain::{CartId, Census, EventKey, Moment, OrderId, ShopId, Tally};
 use crate::store::{
     Answered, Commit, Committed, Keep, OrderCommit, Page, StoreError, StoreResult, Version, record, turns,
@@ -160,7 +160,6 @@ impl Write {
 pub struct CartWrite {
     write: Write,
     shop: ShopId,
-    id: CartId,
     outbox: Vec<NewDelivery>,
     census: Vec<Census>,
 }
@@ -178,7 +177,6 @@ impl CartWrite {
         Self {
             write,
             shop: commit.shop.clone(),
-            id: commit.id.clone(),
             outbox: commit.outbox.iter().map(NewDelivery::of).collect(),
             census: commit.census.to_vec(),
         }
@@ -193,8 +191,7 @@ impl CartWrite {
         }
         counts::move_census(db, &self.shop, &self.census)?;
         self.write.rest(db)?;
-        let in_flight_until = sends::of(db, &self.shop, &self.id, self.write.now)?.in_flight_until;
-        Ok(Committed::Done { in_flight_until })
+        Ok(Committed::Done)
     }
 }
 
@@ -219,7 +216,7 @@ impl OrderWrite {
             return Ok(refusal);
         }
         self.0.rest(db)?;
-        Ok(Committed::Done { in_flight_until: None })
+        Ok(Committed::Done)
     }
 }
 

@@ -108,7 +108,7 @@ async fn count(store: &EmbeddedStore) -> i64 {
     tallies.iter().map(|(_, _, n)| n).sum()
 }
 
-const DONE: Committed = Committed::Done { in_flight_until: None };
+const DONE: Committed = Committed::Done;
 
 #[tokio::test]
 async fn a_folder_has_one_process_at_a_time() {

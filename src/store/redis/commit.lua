@@ -3,7 +3,7 @@
 local call = redis.call
 local now = tonumber(ARGV[1])
 local record, head, bytes, life = KEYS[tonumber(ARGV[3])], ARGV[4], ARGV[5], ARGV[6]
-local answer, wakes, shop, cart = KEYS[tonumber(ARGV[7])], KEYS[tonumber(ARGV[10])], ARGV[12], ARGV[13]
+local answer, wakes, shop, cart = KEYS[tonumber(ARGV[7])], KEYS[tonumber(ARGV[10])], ARGV[11], ARGV[12]
 
 if answer then
   local first = call('GET', answer)
@@ -14,13 +14,13 @@ if call('GETRANGE', record, 0, 7) ~= head then return { -1 } end
 if bytes ~= '' then call('SET', record, bytes, 'PX', life) else call('DEL', record) end
 if answer then call('SET', answer, ARGV[8], 'PX', ARGV[9]) end
 if wakes then
-  if bytes ~= '' then call('ZADD', wakes, ARGV[14], cart) else call('ZREM', wakes, cart) end
+  if bytes ~= '' then call('ZADD', wakes, ARGV[13], cart) else call('ZREM', wakes, cart) end
   local first = call('ZRANGE', wakes, 0, 0, 'WITHSCORES')[2]
   if first then call('ZADD', KEYS[2], first, shop) else call('ZREM', KEYS[2], shop) end
 end
 
-local a = 16
-for _ = 1, tonumber(ARGV[16]) do
+local a = 15
+for _ = 1, tonumber(ARGV[15]) do
   -- NX: a delivery decided twice is one delivery, wherever it has got to.
   if call('SET', KEYS[tonumber(ARGV[a + 1])], ARGV[a + 4], 'NX') then
     call('ZADD', KEYS[tonumber(ARGV[a + 2])], ARGV[a + 6], ARGV[a + 5])
@@ -42,11 +42,4 @@ for c = a + 1, a + 3 * tonumber(ARGV[a + 1]), 3 do
   end
 end
 
-local busy = 0
-if wakes then
-  for _, text in ipairs(call('HVALS', KEYS[tonumber(ARGV[11])])) do
-    local ends = tonumber(text)
-    if ends > now and ends > busy then busy = ends end
-  end
-end
-return { busy }
+return { 0 }

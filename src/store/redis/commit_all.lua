@@ -5,10 +5,10 @@
 -- ARGV  1 now, 2 how many writes; then of each write
 --       1 record, 2 the head that must be there, 3 the record to write ('' removes it), 4 its life in ms,
 --       5 answer (0 for none), 6 the answer to keep, 7 its life in ms,
---       8 wakes of the shop (0 for an order), 9 sends, 10 shop, 11 cart, 12 wake,
---       13 its set of counts, 14 how many deliveries; then those as (delivery, queue, lane, record, member, due);
+--       8 wakes of the shop (0 for an order), 9 shop, 10 cart, 11 wake,
+--       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due);
 --       after all writes the sets, of each: how many counts, then those as (tallies of the day or census, name, by)
--- Returns for each write the end of the last send in flight, or 0; -1 on a conflict; the first answer on a repeat.
+-- Returns for each write 0; -1 on a conflict; the first answer on a repeat.
 local call = redis.call
 local now = tonumber(ARGV[1])
 local times_of, sums, shops, wakes_of, queued, lanes, failed = {}, {}, {}, {}, {}, {}, nil
@@ -44,14 +44,14 @@ local function put(b)
   local is_there = ARGV[b + 3] ~= ''
   if is_there then call('SET', record, ARGV[b + 3], 'PX', ARGV[b + 4]) else call('DEL', record) end
   if wakes then
-    shops[wakes] = ARGV[b + 10]
-    of(wakes_of, wakes)[ARGV[b + 11]] = is_there and ARGV[b + 12]
+    shops[wakes] = ARGV[b + 9]
+    of(wakes_of, wakes)[ARGV[b + 10]] = is_there and ARGV[b + 11]
   end
   if answer then call('SET', answer, ARGV[b + 6], 'PX', ARGV[b + 7]) end
 
-  local set, a = tonumber(ARGV[b + 13]), b + 14
+  local set, a = tonumber(ARGV[b + 12]), b + 13
   times_of[set] = (times_of[set] or 0) + 1
-  for _ = 1, tonumber(ARGV[b + 14]) do
+  for _ = 1, tonumber(ARGV[b + 13]) do
     -- NX: a delivery decided twice is one delivery, wherever it has got to.
     if call('SET', KEYS[tonumber(ARGV[a + 1])], ARGV[a + 4], 'NX') then
       local queue, lane, due = of(queued, KEYS[tonumber(ARGV[a + 2])]), ARGV[a + 3], ARGV[a + 6]
@@ -62,13 +62,7 @@ local function put(b)
     a = a + 6
   end
 
-  if not wakes then return 0 end
-  local busy = 0
-  for _, text in ipairs(call('HVALS', KEYS[tonumber(ARGV[b + 9])])) do
-    local ends = tonumber(text)
-    if ends > now and ends > busy then busy = ends end
-  end
-  return busy
+  return 0
 end
 
 local answers, b = {}, 2
@@ -76,7 +70,7 @@ for n = 1, tonumber(ARGV[2]) do
   -- One that cannot be done keeps no other from being done with its counts.
   local done, answer = pcall(put, b)
   if done then answers[n] = answer else failed = answer end
-  b = b + 14 + 6 * tonumber(ARGV[b + 14])
+  b = b + 13 + 6 * tonumber(ARGV[b + 13])
 end
 
 local set = 0

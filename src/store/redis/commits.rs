@@ -197,8 +197,8 @@ impl<'a> Writes<'a> {
         let bytes = commit.cart.map(record::encode_cart);
         add_record(call, record, commit.expected, bytes.as_deref(), life);
         add_answer(call, commit.keep.map(|keep| (keep, shard.answer(Subject::Cart(shop, id), &keep.key))), commit.now);
-        let (wakes, sends) = (call.shared_key(shard.wakes(shop)), call.key(shard.sends(shop, id)));
-        call.arg(wakes).arg(sends).arg(shop.as_str()).arg(id.as_str());
+        let wakes = call.shared_key(shard.wakes(shop));
+        call.arg(wakes).arg(shop.as_str()).arg(id.as_str());
         call.arg(commit.cart.map_or(0, |cart| score(cart.next_wake())));
         call.arg(counts).arg(commit.outbox.len());
         for delivery in commit.outbox {
@@ -219,7 +219,7 @@ impl<'a> Writes<'a> {
         let life = life_ms(commit.now, order.expires_at, ORDER_SLACK);
         add_record(call, record, commit.expected, Some(&record::encode_order(order)), life);
         add_answer(call, commit.keep.map(|keep| (keep, shard.answer(Subject::Order(shop, id), &keep.key))), commit.now);
-        call.arg(0).arg(0).arg("").arg("").arg(0);
+        call.arg(0).arg("").arg("").arg(0);
         call.arg(counts).arg(0);
     }
 
@@ -274,10 +274,8 @@ fn committed(reply: Value) -> StoreResult<Committed> {
     if let Value::BulkString(answer) = &reply {
         return Ok(Committed::Duplicate(record::decode_answered(answer)?));
     }
-    let end: i64 = redis::from_redis_value(reply).map_err(|_| NO_ANSWER)?;
-    Ok(match end {
+    Ok(match redis::from_redis_value::<i64>(reply).map_err(|_| NO_ANSWER)? {
         -1 => Committed::Conflict,
-        0 => Committed::Done { in_flight_until: None },
-        end => Committed::Done { in_flight_until: Some(Moment::from_millis(end)) },
+        _ => Committed::Done,
     })
 }

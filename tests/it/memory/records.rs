@@ -64,7 +64,7 @@ impl Book {
         }
         self.count(shop, commit.tallies);
         self.keep(shop, about, commit.keep);
-        Committed::Done { in_flight_until: self.sends_of(shop, id, commit.now).in_flight_until }
+        Committed::Done
     }
 
     pub fn commit_order(&mut self, commit: &OrderCommit<'_>) -> Committed {
@@ -81,7 +81,7 @@ impl Book {
         self.orders.insert(at, Stored { value: Box::new(commit.order.clone()), version: commit.expected.next() });
         self.count(shop, commit.tallies);
         self.keep(shop, about, commit.keep);
-        Committed::Done { in_flight_until: None }
+        Committed::Done
     }
 
     /// A settlement's counts, for the other half of the book.

@@ -146,7 +146,7 @@ impl Store for Line {
                 }
                 let before = book.carts.get(&(commit.shop.clone(), commit.id.clone())).cloned();
                 let committed = book.commit(&commit);
-                if matches!(committed, Committed::Done { .. }) {
+                if matches!(committed, Committed::Done) {
                     ledger.cart_was_written(before.as_ref(), &commit, book);
                 }
                 committed
@@ -172,7 +172,7 @@ impl Store for Line {
             let at = (commit.order.shop.clone(), commit.order.id.clone());
             let before = book.orders.get(&at).map(|stored| stored.value.clone());
             let committed = book.commit_order(&commit);
-            if matches!(committed, Committed::Done { .. }) {
+            if matches!(committed, Committed::Done) {
                 ledger.order_was_written(before.as_deref(), &commit);
             }
             committed

@@ -1,7 +1,7 @@
 //! A claim is a wake: one worker at a time, and a worker that dies loses nothing.
 
 use cartwake::domain::{Cart, Delivery, Moment, State, Status};
-use cartwake::store::{Begun, Committed, DueLanes, Settled, Settlement, Store, UNANSWERED_FOR};
+use cartwake::store::{Begun, DueLanes, Settled, Settlement, Store, UNANSWERED_FOR};
 
 use super::write::{
     LEASE, Write, begin, claim, claim_one, counted, day, delivery, lane, lane_to, queue, settle, stored, tally,
@@ -147,19 +147,6 @@ pub async fn a_send_in_flight_ends_by_itself(store: &dyn Store) {
     begin(store, &claim, 11).await.expect("the claim is ours");
     let after = store.sends(&cart.shop, &cart.id, at(11 + LEASE + 1)).await.expect("reachable").in_flight_until;
     assert_eq!(after, None);
-    let later = Write::of(&cart).over(1).now(at(11 + LEASE + 1)).to(store).await;
-    assert_eq!(later, Committed::Done { in_flight_until: None });
-}
-
-pub async fn a_commit_tells_of_a_send_in_flight(store: &dyn Store) {
-    let (cart, other) = (cart("c-1"), cart("c-2"));
-    queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
-    let claim = claim_one(store, 10).await;
-    begin(store, &claim, 11).await.expect("the claim is ours");
-    let told = Write::of(&cart).over(1).now(at(12)).to(store).await;
-    assert_eq!(told, Committed::Done { in_flight_until: Some(at(11 + LEASE)) });
-    let elsewhere = Write::of(&other).now(at(12)).to(store).await;
-    assert_eq!(elsewhere, Committed::Done { in_flight_until: None });
 }
 
 pub async fn two_sends_of_one_cart_are_in_flight_until_both_are_over(store: &dyn Store) {
@@ -209,8 +196,6 @@ pub async fn a_send_that_nobody_answered_may_still_arrive(store: &dyn Store) {
         assert_eq!(awaited(store, &cart, now).await, Some(until));
     }
     assert_eq!(awaited(store, &cart, 141).await, None, "for a while, not for ever");
-    let told = Write::of(&cart).over(1).now(at(22)).to(store).await;
-    assert_eq!(told, Committed::Done { in_flight_until: None }, "there is nothing to wait for");
 }
 
 pub async fn a_send_whose_worker_died_may_still_arrive(store: &dyn Store) {

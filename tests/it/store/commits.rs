@@ -166,7 +166,7 @@ pub async fn several_are_written_at_once_and_each_has_its_own_answer(store: &dyn
     let committed = store.commit_all(writes.iter().map(Write::commit).collect()).await;
     for (n, committed) in committed.into_iter().enumerate() {
         let conflict = n.is_multiple_of(7) && !n.is_multiple_of(14);
-        let expected = if conflict { Committed::Conflict } else { Committed::Done { in_flight_until: None } };
+        let expected = if conflict { Committed::Conflict } else { Committed::Done };
         assert_eq!(committed.expect("reachable"), expected, "{n}");
     }
     assert_eq!(counted(store).await, [("carts".to_owned(), 65)]);

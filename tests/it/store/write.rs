@@ -106,11 +106,11 @@ impl Write {
     /// Writes what must be written.
     pub async fn done(&self, store: &dyn Store) {
         let committed = self.to(store).await;
-        assert!(matches!(committed, Committed::Done { .. }), "{:?} was not written: {committed:?}", self.id);
+        assert!(matches!(committed, Committed::Done), "{:?} was not written: {committed:?}", self.id);
     }
 }
 
-pub const DONE: Committed = Committed::Done { in_flight_until: None };
+pub const DONE: Committed = Committed::Done;
 
 pub fn answered(cart: &Cart, fingerprint: u64) -> Answered {
     Answered { fingerprint, answer: Answer::Cart(receipt(cart)) }
