@@ -189,8 +189,7 @@ pub fn url(text: Text<'_>) -> Checked<WebUrl> {
 /// The host of a URL that every reader of URLs takes for the same one; `None` for anything doubtful.
 pub fn url_host(url: &str) -> Option<&str> {
     // Browsers turn `\` into `/` and drop tabs and line ends, which would move the end of the host.
-    let is_moving = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '<' | '>' | '"');
-    if !url.bytes().all(|b| b.is_ascii_graphic() && !is_moving(char::from(b))) && url.chars().any(is_moving) {
+    if url.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '<' | '>' | '"')) {
         return None;
     }
     let (scheme, rest) = url.split_once("://")?;

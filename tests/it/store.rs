@@ -181,7 +181,9 @@ on_every_store! {
             a_removal_over_another_version_is_a_conflict,
             a_removed_cart_may_be_written_anew,
             carts_of_one_id_in_two_shops_are_two_carts,
-            several_are_written_at_once_and_each_has_its_own_answer;
+            several_are_written_at_once_and_each_has_its_own_answer,
+            several_that_are_repeated_get_their_first_answers,
+            what_several_decide_again_stays_as_it_is;
         answers:
             a_repeat_gets_the_first_answer_and_writes_nothing,
             each_key_has_its_own_answer_and_fingerprint,

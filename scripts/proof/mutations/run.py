@@ -18,6 +18,8 @@ from guards import GUARDS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 COPY = ROOT / "target" / "mutations"
+# Not that of the project: cargo takes what is built here for the project itself, with the guards in it that can be out.
+BUILT = ROOT / "target" / "mutations-built"
 PREFIX = os.environ.get("CARTWAKE_PREFIX", "").split()
 SWITCH = '''
 /// Whether this guard is taken out in this run.
@@ -92,8 +94,7 @@ def raw(text):
 
 
 def cargo(*words, **more):
-    # The dependencies are built already.
-    env = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "target")}
+    env = {**os.environ, "CARGO_TARGET_DIR": str(BUILT)}
     return subprocess.run([*PREFIX, "cargo", *words], cwd=COPY, env=env, check=False, **more)
 
 

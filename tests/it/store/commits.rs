@@ -3,7 +3,7 @@
 use cartwake::domain::{Cart, State, StateName};
 use cartwake::store::{Committed, Store, Version};
 
-use super::write::{DONE, Write, census, claim, counted, delivery, due, stored, version};
+use super::write::{DONE, Write, answered, census, claim, counted, delivery, due, stored, version};
 use crate::samples::{at, cart, cart_id, cart_waking, in_state, reminder, shop, shop_named};
 
 pub async fn a_commit_is_visible_to_the_next_load(store: &dyn Store) {
@@ -173,4 +173,38 @@ pub async fn several_are_written_at_once_and_each_has_its_own_answer(store: &dyn
     assert_eq!(census(store).await, [(shop(), StateName::Active, 65)]);
     assert_eq!(claim(store, 10, 100).await.len(), 65, "what was not written queued nothing");
     assert_eq!(store.next_wake().await.expect("reachable"), Some(at(0)));
+}
+
+/// More than there are shards, so that some share a call.
+fn many() -> Vec<Cart> {
+    (0..70).map(|n| cart(&format!("c-{n}"))).collect()
+}
+
+pub async fn several_that_are_repeated_get_their_first_answers(store: &dyn Store) {
+    let carts = many();
+    let of = |cart, version, fingerprint| Write::of(cart).over(version).counts("carts", 1).answers("k-1", fingerprint);
+    let first: Vec<Write> = carts.iter().map(|cart| of(cart, 0, 7)).collect();
+    let again: Vec<Write> = carts.iter().map(|cart| of(cart, 1, 8)).collect();
+    for committed in store.commit_all(first.iter().map(Write::commit).collect()).await {
+        assert_eq!(committed.expect("reachable"), DONE);
+    }
+    for (cart, committed) in carts.iter().zip(store.commit_all(again.iter().map(Write::commit).collect()).await) {
+        assert_eq!(committed.expect("reachable"), Committed::Duplicate(answered(cart, 7)));
+        assert_eq!(version(store, cart).await, Version(1));
+    }
+    assert_eq!(counted(store).await, [("carts".to_owned(), 70)]);
+}
+
+pub async fn what_several_decide_again_stays_as_it_is(store: &dyn Store) {
+    let carts = many();
+    let of = |cart, version, due| Write::of(cart).over(version).queues(&[reminder(cart, 0, at(due))]);
+    let first: Vec<Write> = carts.iter().map(|cart| of(cart, 0, 5)).collect();
+    let again: Vec<Write> = carts.iter().map(|cart| of(cart, 1, 3)).collect();
+    for writes in [&first, &again] {
+        for committed in store.commit_all(writes.iter().map(Write::commit).collect()).await {
+            assert_eq!(committed.expect("reachable"), DONE);
+        }
+    }
+    assert_eq!(claim(store, 4, 100).await, [], "none has become due earlier");
+    assert_eq!(claim(store, 5, 100).await.len(), 70);
 }
