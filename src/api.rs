@@ -41,6 +41,7 @@ mod ops;
 mod opt_outs;
 mod orders;
 mod page;
+mod platforms;
 mod privacy;
 mod problem;
 mod query;
@@ -133,6 +134,7 @@ pub fn configure_api(routes: &mut ServiceConfig) {
         )
         .service(at("/r/{token}", "GET, HEAD").route(get().to(recover::get)).route(head().to(recover::get)))
         .service(at("/v1/check/{token}", "GET, HEAD").route(get().to(check::get)).route(head().to(check::get)))
+        .service(at("/in/{platform}/{shop}", "POST").route(post().to(platforms::post)))
         .service(at("/v1/browser", "POST").route(post().to(browser::post)))
         .service(at("/widget.js", "GET, HEAD").route(get().to(widget::get)).route(head().to(widget::get)))
         .service(at("/widget/survey.js", "GET, HEAD").route(get().to(widget::survey)).route(head().to(widget::survey)))

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::api::{Access, ApiState, Beat, Readiness};
 use crate::clock::{Clock, EventClock, SystemClock};
-use crate::config::{ClockKind, Config, ShopConfig, StoreUrl};
+use crate::config::{ClockKind, Config, StoreUrl};
 use crate::domain::Moment;
 use crate::engine::{
     DispatchSettings, Dispatcher, Engine, Heartbeat, Scheduler, run_calibration, run_dispatcher, run_lookout,
@@ -244,9 +244,13 @@ impl App {
 
 /// What the metrics may expect of the shops.
 fn expected(config: &Config) -> Vec<ExpectedShop<'_>> {
-    let endpoints = |shop: &ShopConfig| shop.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-    let shops = config.shops.iter();
-    shops.map(|shop| ExpectedShop { id: &shop.id, program: &shop.program, endpoints: endpoints(shop) }).collect()
+    let shops = config.shops.iter().map(|shop| ExpectedShop {
+        id: &shop.id,
+        program: &shop.program,
+        endpoints: shop.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
+        platforms: shop.platforms.iter().map(|platform| platform.name.as_str()).collect(),
+    });
+    shops.collect()
 }
 
 /// The store, sealed where there is a keyring.

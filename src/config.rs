@@ -13,6 +13,7 @@ mod links;
 mod load;
 #[cfg(any(test, fuzzing))]
 pub mod noise;
+mod platform;
 mod problem;
 mod recovery;
 mod section;
@@ -25,6 +26,7 @@ mod tests;
 pub use effective::effective;
 pub use layers::DEFAULT_TOML;
 pub use load::load;
+pub use platform::PlatformConfig;
 pub use problem::{Problem, Problems};
 
 use std::net::SocketAddr;
@@ -150,6 +152,8 @@ pub struct ShopConfig {
     pub checkout_hosts: Vec<String>,
     /// With the subscriptions of the endpoints below filled in.
     pub program: Program,
+    /// Whose webhooks are taken.
+    pub platforms: Vec<PlatformConfig>,
     pub endpoints: Vec<EndpointConfig>,
 }
 

@@ -38,7 +38,7 @@ mod input;
 mod lift;
 mod merge;
 mod money;
-mod names;
+pub(crate) mod names;
 mod note;
 mod order;
 mod patch;

@@ -27,6 +27,7 @@ pub mod keys;
 /// What Prometheus sees.
 pub mod metrics;
 /// What the tallies of a period add up to.
+pub mod platforms;
 pub mod reports;
 /// Logs.
 pub mod telemetry;

@@ -6,6 +6,7 @@
 mod expected;
 mod experiments;
 mod maker;
+mod platforms;
 mod privacy;
 mod reasons;
 mod reminders;
@@ -23,6 +24,8 @@ pub use self::expected::ExpectedShop;
 use self::expected::Known;
 use self::experiments::ExperimentMetrics;
 use self::maker::Maker;
+use self::platforms::PlatformMetrics;
+pub use self::platforms::PlatformResult;
 use self::privacy::PrivacyMetrics;
 use self::reasons::ReasonMetrics;
 use self::reminders::ReminderMetrics;
@@ -69,6 +72,7 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_seconds: HistogramVec,
     reload_ok: IntGauge,
+    pub platforms: PlatformMetrics,
     pub privacy: PrivacyMetrics,
 }
 
@@ -188,6 +192,7 @@ impl Metrics {
             ),
             conflicts,
             reload_ok,
+            platforms: PlatformMetrics::new(&make),
             privacy: PrivacyMetrics::new(&make),
             known: RwLock::default(),
             registry: make.registry,

@@ -28,6 +28,7 @@ fn live(data: &[u8]) {
     for line in data.split(|byte| *byte == b'\n') {
         noise::batch(line);
         noise::import(line);
+        noise::platform(line);
         let Some((call, body)) = line.split_first() else { continue };
         now = now.plus(Duration::from_secs(u64::from(call / 6) * 600));
         let known = Known { person: &person, stock: &Stock::unknown(), program: &program };

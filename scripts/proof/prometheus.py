@@ -21,10 +21,11 @@ DASHBOARD = lab.ROOT / "deploy" / "grafana" / "dashboards" / "cartwake.json"
 #: Grafana's own variables, as they are while the whole run is looked at.
 VARIABLES = {"$__rate_interval": "5m", "$__range": "5m", "$job": ".*", "$shop": ".*"}
 #: What a minute need not have: a past of days, an endpoint that was disabled, a shopper who says what we guessed or denies it
-#: often; and the demo's program has neither an experiment nor incentives.
-MAY_BE_EMPTY = ("usual_share", "share1d", "endpoint_disabled", "reason_agreement", "rule_demoted", "experiment_", "incentives")
+#: often; and the demo's shop has neither an experiment nor incentives, and no platform sends it webhooks.
+MAY_BE_EMPTY = ("usual_share", "share1d", "endpoint_disabled", "reason_agreement", "rule_demoted", "experiment_", "incentives",
+                "platform_events")
 #: Metrics whose first series comes with a configuration or a first event that the demo need not have.
-SELDOM = ("cartwake_reason_agreement_total", "cartwake_rule_demoted", "cartwake_incentives_total",
+SELDOM = ("cartwake_reason_agreement_total", "cartwake_rule_demoted", "cartwake_incentives_total", "cartwake_platform_events_total",
           "cartwake_experiment_persons_total", "cartwake_experiment_orders_total", "cartwake_experiment_value_minor_total")
 METRIC = re.compile(r"(?<![:\w])((?:cartwake|process)_[a-z0-9_]+)(?![:\w])")
 LABELS = re.compile(r"\b(?:by|on|without|group_left|group_right) ?\([^)]*\)")

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::config::{Config, KeyConfig, KeyHash, Role};
+use crate::config::{Config, KeyConfig, KeyHash, PlatformConfig, Role};
 use crate::domain::{EndpointName, ShopId};
 
 /// What the API must know of a shop.
@@ -19,6 +19,8 @@ pub struct ShopAccess {
     pub checkout_hosts: Vec<String>,
     /// Each endpoint, and whether the configuration switched it off.
     pub endpoints: Vec<(EndpointName, Switched)>,
+    /// Whose webhooks are taken, and what signs them.
+    pub platforms: Vec<PlatformConfig>,
 }
 
 /// What the configuration says about an endpoint.
@@ -58,6 +60,7 @@ impl Access {
                 id: shop.id.clone(),
                 checkout_hosts: shop.checkout_hosts.clone(),
                 endpoints: shop.endpoints.iter().map(|e| (e.name.clone(), switched(e.disabled))).collect(),
+                platforms: shop.platforms.clone(),
             };
             access.add_shop(entry, &shop.keys);
         }
@@ -85,7 +88,8 @@ impl Access {
         let mut access = Self::default();
         access.add_server_keys(server_keys);
         for (id, keys) in shops {
-            access.add_shop(ShopAccess { id, checkout_hosts: Vec::new(), endpoints: Vec::new() }, &keys);
+            let shop = ShopAccess { id, checkout_hosts: Vec::new(), endpoints: Vec::new(), platforms: Vec::new() };
+            access.add_shop(shop, &keys);
         }
         access
     }

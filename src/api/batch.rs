@@ -116,10 +116,10 @@ impl fmt::Display for Op {
 
 /// A line whose call is known; what its body says is not looked at yet.
 pub(super) struct Line {
-    op: Op,
-    cart: Option<CartId>,
-    at: Option<Moment>,
-    body: Vec<u8>,
+    pub(super) op: Op,
+    pub(super) cart: Option<CartId>,
+    pub(super) at: Option<Moment>,
+    pub(super) body: Vec<u8>,
 }
 
 impl FromBody for Line {
@@ -152,7 +152,7 @@ struct Answer<'a> {
 /// What became of a line: the status of its call, and its receipt or its problem.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ImportOutcome)]
-struct Outcome<'a> {
+pub(super) struct Outcome<'a> {
     /// Its number in the batch, from 1.
     line: usize,
     status: u16,
@@ -168,14 +168,14 @@ struct Outcome<'a> {
 }
 
 /// What a call answered.
-enum Told {
+pub(super) enum Told {
     Cart(CartId, Receipt),
     Order(OrderId, OrderReceipt),
     Nothing(StatusCode),
 }
 
 impl<'a> Outcome<'a> {
-    fn of(line: usize, result: &'a Result<Told, Problem>) -> Self {
+    pub(super) fn of(line: usize, result: &'a Result<Told, Problem>) -> Self {
         let mut outcome = Self { line, status: 200, receipt: None, order: None, problem: None };
         match result {
             Ok(Told::Cart(id, told)) => {
@@ -226,7 +226,8 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     lines.enumerate().filter(|(_, line)| !line.is_empty()).map(|(index, line)| (index + 1, line))
 }
 
-async fn tell(call: &Call<'_>, line: Line) -> Result<Told, Problem> {
+/// Makes the call of a line.
+pub(super) async fn tell(call: &Call<'_>, line: Line) -> Result<Told, Problem> {
     let engine = &call.state.engine;
     match line.op {
         Op::Page(op) => {

@@ -143,7 +143,8 @@ fn parse_again<T: FromBody>(bytes: &[u8], context: &T::Context) -> Result<T, Pro
     finish(None, faults)
 }
 
-fn not_json(bytes: &[u8], error: &serde_json::Error) -> Problem {
+/// The problem of a body that is no JSON.
+pub(super) fn not_json(bytes: &[u8], error: &serde_json::Error) -> Problem {
     if bytes.is_empty() {
         return Problem::new(Kind::InvalidJson, "A JSON body is required.");
     }

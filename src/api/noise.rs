@@ -23,6 +23,7 @@ use super::{opt_outs, unsubscribe};
 use crate::config::{KeyConfig, Role};
 use crate::domain::{Input, Moment, ShopId, Signal, What};
 use crate::keys;
+use crate::platforms::{self, Platform};
 
 /// What these bytes tell a cart, read as the body of the call that the number stands for.
 #[must_use]
@@ -70,6 +71,32 @@ fn judged<T>(verdict: Result<T, Problem>) -> Option<T> {
     assert!((400..500).contains(&status), "{problem:?}");
     assert!(problem.json().len() < 64 * 1024, "{problem:?}");
     None
+}
+
+/// Reads these bytes as webhooks of every platform. Whatever a platform says, the calls that it comes to are of the
+/// right form: what is odd about them is in their fields.
+///
+/// # Panics
+/// When one is not: that is the finding.
+pub fn platform(bytes: &[u8]) {
+    let Ok(document) = serde_json::from_slice(bytes) else { return };
+    let topics = ["checkouts/update", "orders/paid", "order.updated", ""];
+    for (platform, topic) in Platform::ALL.iter().flat_map(|platform| topics.map(|topic| (*platform, topic))) {
+        let heard = platforms::read(platform, &|_| Some(topic), &document);
+        for call in heard.iter().flatten().flat_map(|wish| [Some(&wish.call), wish.otherwise.as_ref()]).flatten() {
+            let body = call.body.to_string();
+            let problem = match call.op {
+                platforms::Op::Put => body::parse::<Snapshot>(body.as_bytes(), &[]).err(),
+                platforms::Op::Patch => body::parse::<Patch>(body.as_bytes(), &[]).err(),
+                platforms::Op::Signal => body::parse::<Observed>(body.as_bytes(), &()).err(),
+                platforms::Op::Delete => body::parse::<Envelope>(body.as_bytes(), &()).err(),
+                platforms::Op::Order => body::parse::<Told>(body.as_bytes(), &()).err(),
+            };
+            let faults = problem.iter().flat_map(Problem::errors);
+            let unknown = faults.into_iter().find(|fault| fault.detail.contains("is not a known field"));
+            assert!(unknown.is_none(), "{unknown:?}");
+        }
+    }
 }
 
 /// Reads these bytes as the lines of an import.
@@ -144,6 +171,7 @@ mod tests {
         }
         batch(bytes);
         import(bytes);
+        platform(bytes);
         links(bytes);
         head(bytes);
     }
@@ -170,6 +198,14 @@ mod tests {
             read_as_everything(&bytes);
             bytes.truncate(cut);
             read_as_everything(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_webhook_never_panics(at in 0..420_usize, byte in any::<u8>()) {
+            let mut bytes = br#"{"token":"t","id":7,"status":"failed","created_via":"checkout","currency":"EUR","total":"9.99","total_price":"9.99","type":"checkout.session.expired","email":"a@b.example","line_items":[{"product_id":4,"quantity":2,"price":"4.99","subtotal":"9.98"}],"meta_data":[{"key":"cw_ref","value":"x"}],"data":{"object":{"id":"cs_1","currency":"eur","amount_total":999,"created":1792000000,"metadata":{"cw_cart":"c"}}}}"#.to_vec();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            platform(&bytes);
         }
 
         #[test]

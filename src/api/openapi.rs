@@ -15,8 +15,9 @@ use utoipa::OpenApi;
 
 pub use self::names::{
     AttributionName, BatchOpName, ChannelName, ConsentStatusName, CurrencyCode, ImportOpName, InFlightName,
-    NotAppliedName, OrderStatusName, PageName, PaymentClassName, ReasonName, RecoveryOutcomeName, ReportableReasonName,
-    ReportingSourceName, SourceName, StageName, StateNameSchema, StoryName, VerdictName, WakeName, WhyName,
+    NotAppliedName, OrderStatusName, PageName, PaymentClassName, PlatformName, ReasonName, RecoveryOutcomeName,
+    ReportableReasonName, ReportingSourceName, SourceName, StageName, StateNameSchema, StoryName, VerdictName,
+    WakeName, WhyName,
 };
 pub use self::operations::get as get_operations;
 use self::shared::Shared;
@@ -29,13 +30,14 @@ use super::problem::Problem;
     paths(
         super::carts::put, super::carts::patch, super::carts::get, super::carts::delete, super::carts::list,
         super::signals::post, super::reasons::post, super::dismiss::post, super::merges::post, super::orders::post,
-        super::stock::post, super::batch::post,
+        super::stock::post, super::batch::post, super::platforms::post,
         super::acp::cancel, super::recoveries::post, super::recover::get, super::check::get,
         super::unsubscribe::get, super::unsubscribe::post, super::opt_outs::post, super::opt_outs::delete,
         super::explain::get, super::browser::post, super::widget::get, super::widget::survey, get,
     ),
     components(schemas(
-        super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, CartPatchBody,
+        super::problem::ProblemBody, super::faults::Fault, StageName, StateNameSchema, ReasonName, PlatformName,
+        CartPatchBody,
     )),
     modifiers(&Shared),
 )]

@@ -76,6 +76,11 @@ fn shop(page: &mut Page, shop: &ShopConfig) {
     page.set("keys", shop.keys.iter().map(key).collect::<Vec<_>>());
     page.texts("checkout_hosts", &shop.checkout_hosts);
     program(page, &shop.program);
+    for platform in &shop.platforms {
+        page.table("[[shop.platform]]");
+        page.text("name", platform.name);
+        page.set("secrets", vec![HIDDEN; platform.secrets.len()]);
+    }
     shop.endpoints.iter().for_each(|one| endpoint(page, one));
 }
 

@@ -1,14 +1,14 @@
 //! `CARTWAKE__SECTION__KEY`: any key, from the environment, over the file.
 //!
-//! A shop is named by its id and an endpoint by its name (`CARTWAKE__SHOP__<ID>__ENDPOINT__<NAME>__URL`), in capitals and
-//! with `_` for `-`. An endpoint that the file does not have is added; a shop is not: a misspelled id would otherwise
-//! open a second shop in silence. Never here: what the keys mean.
+//! A shop is named by its id, an endpoint or a platform by its name (`CARTWAKE__SHOP__<ID>__ENDPOINT__<NAME>__URL`), in
+//! capitals and with `_` for `-`. An endpoint or a platform that the file does not have is added; a shop is not: a
+//! misspelled id would otherwise open a second shop in silence. Never here: what the keys mean.
 
 use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::layers::endpoint_defaults;
+use super::layers::{endpoint_defaults, platform_defaults};
 use super::problem::Report;
 
 const PREFIX: &str = "CARTWAKE__";
@@ -110,21 +110,30 @@ fn in_shop<'t>(tree: &'t mut Table, id: &str, rest: &[&str]) -> Result<Place<'t>
     let path = format!("shop[{index}]");
     let shop = shops[index].as_table_mut().ok_or("names a shop that is not a table")?;
     match rest {
-        ["endpoint", name, key] => {
-            let endpoints = shop.entry("endpoint").or_insert_with(|| Value::Array(Vec::new()));
-            let endpoints = endpoints.as_array_mut().ok_or("names an endpoint, but the endpoints are not a list")?;
-            let index = find(endpoints, "name", name)?.unwrap_or(endpoints.len());
-            if index == endpoints.len() {
-                let mut added = endpoint_defaults();
-                added.insert("name".to_owned(), Value::String((*name).to_owned()));
-                endpoints.push(Value::Table(added));
-            }
-            let table = endpoints[index].as_table_mut().ok_or("names an endpoint that is not a table")?;
-            Ok(Place { table, path: format!("{path}.endpoint[{index}]"), key: (*key).to_owned() })
-        }
-        ["endpoint", ..] => Err("must go on as ENDPOINT__<NAME>__<KEY>".to_owned()),
+        ["endpoint", name, key] => in_list(shop, &path, ("endpoint", name, key), endpoint_defaults),
+        ["platform", name, key] => in_list(shop, &path, ("platform", name, key), platform_defaults),
+        [list @ ("endpoint" | "platform"), ..] => Err(format!("must go on as {}__<NAME>__<KEY>", list.to_uppercase())),
         rest => place(shop, path, rest),
     }
+}
+
+/// A key of the table of this name in a list of them; one that is not there is added.
+fn in_list<'t>(
+    shop: &'t mut Table,
+    path: &str,
+    (list, name, key): (&str, &str, &str),
+    defaults: fn() -> Table,
+) -> Result<Place<'t>, String> {
+    let tables = shop.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+    let tables = tables.as_array_mut().ok_or_else(|| format!("names one {list} of many, but they are not a list"))?;
+    let index = find(tables, "name", name)?.unwrap_or(tables.len());
+    if index == tables.len() {
+        let mut added = defaults();
+        added.insert("name".to_owned(), Value::String(name.to_owned()));
+        tables.push(Value::Table(added));
+    }
+    let table = tables[index].as_table_mut().ok_or_else(|| format!("names an {list} that is not a table"))?;
+    Ok(Place { table, path: format!("{path}.{list}[{index}]"), key: key.to_owned() })
 }
 
 fn find(list: &[Value], key: &str, name: &str) -> Result<Option<usize>, String> {

@@ -20,12 +20,13 @@ pub(super) fn defaults() -> Table {
 pub(super) fn over_defaults(file: Table) -> Table {
     let mut tree = defaults();
     let shop = shop_defaults();
-    let (endpoint, incentive) = (endpoint_defaults(), incentive_defaults());
+    let (endpoint, platform, incentive) = (endpoint_defaults(), platform_defaults(), incentive_defaults());
     overlay(&mut tree, file);
     for table in tables(&mut tree, "shop") {
         // The manual's own shop is laid over itself, which changes nothing.
         under(table, &shop);
         tables(table, "endpoint").for_each(|table| under(table, &endpoint));
+        tables(table, "platform").for_each(|table| under(table, &platform));
         if let Some(program) = table.get_mut("program").and_then(Value::as_table_mut) {
             tables(program, "incentive").for_each(|table| under(table, &incentive));
         }
@@ -45,6 +46,11 @@ pub(super) fn endpoint_defaults() -> Table {
     endpoint.remove("url");
     endpoint.insert("secrets".to_owned(), Value::Array(Vec::new()));
     endpoint
+}
+
+/// What a platform does not say.
+pub(super) fn platform_defaults() -> Table {
+    Table::from_iter([("secrets".to_owned(), Value::Array(Vec::new()))])
 }
 
 /// What an incentive does not say: the manual's example, without what makes it that incentive.
@@ -124,9 +130,12 @@ mod tests {
         let example = tables(&mut tree, "shop").next().map(std::mem::take).expect("the example has a shop");
         let shops = defaults.get_mut("shop").and_then(Value::as_array_mut).expect("the manual has a shop");
         shops.push(Value::Table(example));
-        let endpoint = tables(&mut defaults, "shop").nth(1).and_then(|shop| tables(shop, "endpoint").next());
-        let secret = Value::String("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
-        endpoint.expect("the example has an endpoint").insert("secrets".to_owned(), Value::Array(vec![secret]));
+        let shop = tables(&mut defaults, "shop").nth(1).expect("the example has a shop");
+        for list in ["endpoint", "platform"] {
+            let secret = Value::String("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
+            let table = tables(shop, list).next().expect("the example has one of each");
+            table.insert("secrets".to_owned(), Value::Array(vec![secret]));
+        }
         defaults
     }
 
@@ -166,8 +175,8 @@ mod tests {
         for (path, tree) in cases {
             let Value::Table(tree) = tree else { panic!("a tree is a table") };
             let problems = read(tree, Report::default());
-            if path == "shop[0].endpoint" || path == "shop[1].endpoint" {
-                problems.expect("a shop may have no endpoint");
+            if path == "shop[0].endpoint" || path == "shop[1].endpoint" || path == "shop[1].platform" {
+                problems.expect("a shop may have no endpoint and no platform");
                 continue;
             }
             let problems = problems.expect_err(&path);
@@ -185,6 +194,7 @@ mod tests {
     #[test]
     fn the_example_is_refused_until_its_secret_is_replaced() {
         let problems = read(over_defaults(example()), Report::default()).expect_err("whsec_... is no secret");
-        assert_eq!(problems.iter().map(|p| p.path.as_str()).collect::<Vec<_>>(), ["shop[0].endpoint[0].secrets[0]"]);
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["shop[0].platform[0].secrets[0]", "shop[0].endpoint[0].secrets[0]"]);
     }
 }

@@ -12,7 +12,7 @@ use reqwest::Url;
 use super::load::{key_hash, secret_lines};
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
-use super::{incentives, recovery};
+use super::{incentives, platform, recovery};
 use crate::domain::{
     AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention,
     RuleName, RuleSettings, ShopId, Subscription,
@@ -55,11 +55,12 @@ fn shop(section: &mut Section<'_>, taken: &mut Taken) -> ShopConfig {
     let keys = section.each("keys", KEYS_MAX, |section| key(section, taken));
     let checkout_hosts = section.texts("checkout_hosts", LIST_MAX, host);
     let mut program = section.inside("program", program);
+    let platforms = platform::platforms(section);
     let mut names = BTreeSet::new();
     section.or_empty("endpoint");
     let endpoints = section.each("endpoint", ENDPOINTS_MAX, |section| endpoint(section, &mut names));
     program.subscriptions = subscriptions(&endpoints);
-    ShopConfig { id: id.unwrap_or_else(|| slug(ShopId::parse)), keys, checkout_hosts, program, endpoints }
+    ShopConfig { id: id.unwrap_or_else(|| slug(ShopId::parse)), keys, checkout_hosts, program, platforms, endpoints }
 }
 
 /// Stands in for a name that could not be read; a configuration with it is never given out.

@@ -24,6 +24,8 @@ pub struct ExpectedShop<'a> {
     pub id: &'a ShopId,
     pub program: &'a Program,
     pub endpoints: Vec<EndpointName>,
+    /// The platforms whose webhooks are taken.
+    pub platforms: Vec<&'static str>,
 }
 
 /// The shops and endpoints whose gauges read zero where the store knows nothing of them.
@@ -37,6 +39,9 @@ impl Metrics {
             self.reminders.expect(shop.id.as_str(), shop.program);
             if let Some(experiment) = &shop.program.experiment {
                 self.experiments.expect(shop.id.as_str(), experiment);
+            }
+            for platform in &shop.platforms {
+                self.platforms.expect(shop.id.as_str(), platform);
             }
             for endpoint in &shop.endpoints {
                 self.expect_deliveries(shop.id.as_str(), endpoint.as_str());

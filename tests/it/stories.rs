@@ -17,6 +17,7 @@ mod links;
 mod lost_reply;
 mod neighbours;
 mod persons;
+mod platforms;
 mod privacy;
 mod programs;
 mod reasons;
@@ -176,6 +177,13 @@ on_every_store! {
         an_import_sent_again_changes_nothing,
         an_import_is_bounded_and_for_servers,
         a_year_of_imported_carts_is_counted_and_mails_nobody;
+    platforms:
+        a_shopify_checkout_is_reminded_until_its_order_comes,
+        a_woocommerce_order_that_is_not_paid_is_a_cart,
+        an_expired_stripe_session_is_a_cart_and_brings_nobody_back,
+        a_webhook_that_nobody_signed_is_turned_away_and_counted,
+        one_odd_field_does_not_lose_a_cart,
+        what_cannot_be_taken_is_answered_told_and_counted;
     programs:
         a_reminder_that_comes_due_at_night_waits_for_the_shoppers_morning,
         in_the_night_when_clocks_go_back_the_morning_comes_an_hour_later,

@@ -14,6 +14,7 @@ use crate::domain::{
     Applied, Attribution, Channel, ConsentStatus, Currency, OrderStatus, Page, PaymentClass, ReasonCode, ReasonSource,
     Stage, StateName, Why,
 };
+use crate::platforms::Platform;
 
 fn one_of<T: ToString>(names: impl IntoIterator<Item = T>) -> RefOr<Schema> {
     let names = names.into_iter().map(|name| name.to_string());
@@ -85,6 +86,10 @@ closed_set!(
 closed_set!(
     /// Why a payment failed.
     PaymentClassName, "PaymentClass", PaymentClass::ALL
+);
+closed_set!(
+    /// A shop platform whose webhooks are taken.
+    PlatformName, "Platform", Platform::ALL
 );
 closed_set!(
     /// A page that hints at a worry.

@@ -87,8 +87,10 @@ impl ToSchema for CartPatchBody {
     }
 }
 
-/// The calls that bear no key in a header: documents for anybody, and a batch with the key in its body.
-pub(super) const KEYLESS: &[&str] = &["/openapi.json", "/v1/browser", "/widget.js", "/widget/survey.js"];
+/// The calls that bear no key in a header: documents for anybody, a batch with the key in its body, and webhooks under a
+/// signature.
+pub(super) const KEYLESS: &[&str] =
+    &["/in/{platform}/{shop}", "/openapi.json", "/v1/browser", "/widget.js", "/widget/survey.js"];
 
 /// Adds what all calls share.
 pub struct Shared;
@@ -103,6 +105,8 @@ impl Modify for Shared {
                     operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
                 } else if path.contains("{token}") {
                     add_link(operation, kind, path);
+                } else if path.starts_with("/in/") {
+                    add_problems(operation, WEBHOOK);
                 } else if KEYLESS.contains(&path.as_str()) {
                     add_problems(operation, if kind == Kind::Read { OPEN } else { WRITE });
                 } else {
@@ -141,6 +145,8 @@ const PAGE: &[u16] = &[405, 500, 503];
 const FORM: &[u16] = &[408, 413];
 /// What a link for machines may answer.
 const LINK: &[u16] = &[404, 405, 500, 503];
+/// What a webhook of a platform may be answered.
+const WEBHOOK: &[u16] = &[400, 401, 404, 405, 408, 413, 500, 503];
 /// What any call may answer.
 const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
 /// What a call with a body or an idempotency key may answer.
