@@ -93,6 +93,9 @@ impl From<Call> for Wish {
 pub type Heard = Result<Vec<Wish>, &'static str>;
 
 /// What a webhook of a platform comes to.
+///
+/// # Errors
+/// Why it comes to nothing.
 pub fn read(platform: Platform, headers: Headers<'_>, document: &Value) -> Heard {
     let document = Part::of(document);
     match platform {

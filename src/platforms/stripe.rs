@@ -17,18 +17,22 @@ use crate::domain::{CartId, Currency, Moment, OrderStatus};
 /// What an event comes to.
 pub(super) fn read(event: Part<'_>) -> Heard {
     let object = event.at("data").at("object");
+    let news = |status| Ok(vec![order(object, status).into()]);
     let is_test = event.flag("livemode") == Some(false);
     match event.text("type").unwrap_or_default() {
         "checkout.session.expired" => expired(object, is_test),
         "payment_intent.payment_failed" => failed(event, object),
+        kind if !kind.starts_with("checkout.session.") => {
+            Err("a type that says nothing about a cart: subscribe to checkout.session events")
+        }
         _ if is_test => Err("an order in test mode"),
         "checkout.session.completed" => match object.text("payment_status") {
-            Some("paid" | "no_payment_required") => order(object, OrderStatus::Paid),
-            _ => order(object, OrderStatus::Pending),
+            Some("paid" | "no_payment_required") => news(OrderStatus::Paid),
+            _ => news(OrderStatus::Pending),
         },
-        "checkout.session.async_payment_succeeded" => order(object, OrderStatus::Paid),
-        "checkout.session.async_payment_failed" => order(object, OrderStatus::Failed),
-        _ => Err("a type that says nothing about a cart: subscribe to checkout.session events"),
+        "checkout.session.async_payment_succeeded" => news(OrderStatus::Paid),
+        "checkout.session.async_payment_failed" => news(OrderStatus::Failed),
+        _ => Err("an event of a session that says nothing about a cart"),
     }
 }
 
@@ -62,6 +66,9 @@ fn opened(session: Part<'_>) -> Option<Moment> {
 
 fn expired(session: Part<'_>, is_test: bool) -> Heard {
     let cart = cart_of(session).ok_or("a session without an id")?;
+    if currency(session).is_none() {
+        return Err("a session in which nothing was for sale");
+    }
     let recovery = session.at("after_expiration").at("recovery").text("url");
     let mut known = Map::new();
     let mut say = |name: &str, value: Value| {
@@ -145,7 +152,7 @@ fn consent(session: Part<'_>) -> Option<Value> {
     Some(json!({"channel": "email", "status": status, "basis": "opt_in", "source": "Stripe Checkout: promotions"}))
 }
 
-fn order(session: Part<'_>, status: OrderStatus) -> Heard {
+fn order(session: Part<'_>, status: OrderStatus) -> Call {
     let currency = currency(session);
     let lines = session.at("line_items").each("data").next().map(|_| items(session, currency));
     let body = json!({
@@ -158,7 +165,7 @@ fn order(session: Part<'_>, status: OrderStatus) -> Heard {
         "items": lines,
         "recovery_ref": session.at("metadata").text("cw_ref"),
     });
-    Ok(vec![Call { op: Op::Order, cart: None, at: opened(session), body }.into()])
+    Call { op: Op::Order, cart: None, at: opened(session), body }
 }
 
 /// A payment that was refused: a signal of the cart that the shop named when it made the payment.

@@ -51,8 +51,8 @@ async fn stripe(shop: &Shop, kind: &str, session: &Value) -> Answer {
     let event = json!({"type": kind, "livemode": true, "created": seconds(shop.now()), "data": {"object": session}});
     let body = event.to_string();
     let at = seconds(shop.now());
-    let signed: String = mac(&format!("{at}.{body}")).iter().map(|byte| format!("{byte:02x}")).collect();
-    posts(shop, "stripe", &[("Stripe-Signature", format!("t={at},v1={signed}"))], body).await
+    let signed: Vec<String> = mac(&format!("{at}.{body}")).iter().map(|byte| format!("{byte:02x}")).collect();
+    posts(shop, "stripe", &[("Stripe-Signature", format!("t={at},v1={}", signed.concat()))], body).await
 }
 
 fn seconds(at: Moment) -> i64 {
