@@ -85,7 +85,8 @@ pub use id::{
     ShopId, StepName,
 };
 pub use incentive::{
-    CODE_MARK, Choice, CodeList, Codes, Grant, Incentive, IncentiveCode, Offer, Withheld, Worth, choose,
+    CODE_MARK, Choice, CodeLink, CodeList, Codes, Grant, Incentive, IncentiveCode, Offer, PATH_MARK, Withheld, Worth,
+    choose,
 };
 pub use input::{Input, Unmapped, What};
 pub use lift::{ArmCount, ArmValue, BUYERS_MIN, Difference, PERSONS_MIN, is_enough, lift, value_lift};

@@ -15,10 +15,14 @@ mod token;
 
 use std::time::Duration;
 
+use url::form_urlencoded;
+
 use self::key::Key;
 pub use self::key::{LinkSecret, LinkSecretError};
 pub use self::token::{Purpose, TOKEN_CHARS_MAX, Target, Ticket, TokenError};
-use crate::domain::{Cart, Delivery, IdentifierHash, Moment, ReminderRef};
+use crate::domain::{
+    CODE_MARK, Cart, CodeLink, Delivery, IdentifierHash, IncentiveCode, Moment, PATH_MARK, ReminderRef,
+};
 
 /// The parameter by which a storefront sees that a shopper came back by a reminder.
 pub const RECOVERY_PARAMETER: &str = "cw_ref";
@@ -123,6 +127,28 @@ pub fn with_reference(url: &str, reference: &str) -> String {
     pairs.push(&own);
     let query = pairs.join("&");
     fragment.map_or_else(|| format!("{path}?{query}"), |fragment| format!("{path}?{query}#{fragment}"))
+}
+
+/// The address that puts this code into the cart on the way to the checkout at `url`, on the same host.
+#[must_use]
+pub fn with_code(url: &str, link: &CodeLink, code: &IncentiveCode) -> String {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let code = encoded(code.reveal());
+    match link {
+        CodeLink::Parameter(name) => {
+            let (address, fragment) =
+                url.split_once('#').map_or((url, ""), |(address, _)| (address, &url[address.len()..]));
+            let join = if address.contains('?') { '&' } else { '?' };
+            format!("{address}{join}{}={code}{fragment}", encoded(name))
+        }
+        CodeLink::Path(path) => {
+            let host = url.find("://").map_or(0, |at| at + 3);
+            let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+            let (origin, rest) = url.split_at(end);
+            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            origin.to_owned() + &path.replace(PATH_MARK, &encoded(&rest)).replace(CODE_MARK, &code)
+        }
+    }
 }
 
 #[cfg(test)]

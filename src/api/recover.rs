@@ -13,7 +13,7 @@ use super::page::{Language, Page, Pick, discreet};
 use super::problem::Problem;
 use crate::domain::{Cart, State};
 use crate::engine::{Followed, WriteError};
-use crate::links::{Purpose, TokenError, with_reference};
+use crate::links::{Purpose, TokenError, with_code, with_reference};
 
 /// The token that the path bears.
 pub(super) fn token(req: &HttpRequest) -> &str {
@@ -24,7 +24,7 @@ pub(super) fn token(req: &HttpRequest) -> &str {
 #[utoipa::path(get, path = "/r/{token}", tag = "links",
     responses(
         (status = 200, description = "Nothing to go back to: the cart was ordered, emptied or put away. A page says so.", content_type = "text/html"),
-        (status = 302, description = "To the cart's `checkout_url`, with `cw_ref`."),
+        (status = 302, description = "To the cart's `checkout_url`, with `cw_ref`; by way of the code that the reminder gave, where the shop's program says how."),
         (status = 404, description = "No such link. A page says so.", content_type = "text/html"),
         (status = 410, description = "The link or its cart has ended. A page says so.", content_type = "text/html")))]
 pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -51,7 +51,13 @@ pub async fn get(req: HttpRequest) -> Result<HttpResponse, Problem> {
         None => (StatusCode::GONE, |words| words.expired),
         Some(_) if is_over => (StatusCode::GONE, |words| words.expired),
         Some(cart) => match destination(cart, &shop.checkout_hosts) {
-            Destination::Checkout(url) => return Ok(redirect(&with_reference(url, text))),
+            Destination::Checkout(url) => {
+                let url = with_reference(url, text);
+                // A code that cannot be looked up now is no reason to keep a shopper out: the message has it, too.
+                let offer = engine.offer_of(&ticket, cart).await.unwrap_or_default();
+                let link = offer.and_then(|(offer, link)| Some(with_code(&url, &link?, &offer.code)));
+                return Ok(redirect(link.as_ref().unwrap_or(&url)));
+            }
             Destination::Ordered => (StatusCode::OK, |words| words.ordered),
             Destination::Emptied => (StatusCode::OK, |words| words.emptied),
             Destination::Dismissed => (StatusCode::OK, |words| words.dismissed),

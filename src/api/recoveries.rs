@@ -75,6 +75,21 @@ pub struct RecoveryAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
     cart: Option<RestoredCart<'a>>,
+    /// The code that the reminder gave, while it is good and there is a cart to put it into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    incentive: Option<OfferedCode>,
+}
+
+/// A code that a reminder gave.
+#[derive(Serialize, ToSchema)]
+pub struct OfferedCode {
+    /// By the configuration.
+    name: String,
+    code: String,
+    #[serde(serialize_with = "moment")]
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Moment,
 }
 
 /// A reminder of a cart.
@@ -124,7 +139,14 @@ pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Pr
         let once = call.once(envelope.event_id, &bytes)?;
         engine.follow_link(&ticket, Followed::Clicked, once).await?
     };
-    let answer = RecoveryAnswer::of(&ticket, cart.as_ref(), &call.shop.checkout_hosts)?;
+    let mut answer = RecoveryAnswer::of(&ticket, cart.as_ref(), &call.shop.checkout_hosts)?;
+    if let Some(cart) = cart.as_ref().filter(|_| answer.cart.is_some()) {
+        answer.incentive = engine.offer_of(&ticket, cart).await?.map(|(offer, _)| OfferedCode {
+            name: offer.incentive.to_string(),
+            code: offer.code.reveal().to_owned(),
+            expires_at: offer.expires_at,
+        });
+    }
     Ok(private(receipt::json(StatusCode::OK, &answer)?))
 }
 
@@ -143,7 +165,7 @@ impl<'a> RecoveryAnswer<'a> {
             Some((cart, Destination::Checkout(url))) => restored(cart, Some(url)),
         };
         let reminder = ReminderOf { abandonment: reminder.abandonment, step: reminder.step };
-        Ok(Self { outcome, reminder, expires_at: ticket.expires_at(), cart })
+        Ok(Self { outcome, reminder, expires_at: ticket.expires_at(), cart, incentive: None })
     }
 }
 

@@ -14,7 +14,7 @@ use super::section::Section;
 use super::shop::{DAY, slug};
 use super::span;
 use crate::domain::{
-    CODE_MARK, CodeList, Codes, Incentive, IncentiveCode, IncentiveName, Program, ReasonCode, StepName, Worth,
+    CODE_MARK, CodeLink, CodeList, Codes, Incentive, IncentiveCode, IncentiveName, Program, ReasonCode, StepName, Worth,
 };
 
 const INCENTIVES_MAX: usize = 20;
@@ -50,6 +50,7 @@ fn incentive(section: &mut Section<'_>) -> Incentive {
         reasons: section.texts("reasons", ReasonCode::ALL.len(), incentive_reason),
         valid_for: section.span("valid_for", Duration::from_hours(1)..=365 * DAY),
         codes: codes(section),
+        link: link(section),
         first_orders_only: section.flag("first_orders_only"),
         bought_within: section.span("bought_within", Duration::ZERO..=365 * DAY),
         per_person: section.inside("per_person", cap),
@@ -83,6 +84,16 @@ fn worth(section: &mut Section<'_>) -> Worth {
             Worth::FreeShipping
         }
     }
+}
+
+fn link(section: &mut Section<'_>) -> Option<CodeLink> {
+    let link = section.text("link", |text| match text {
+        "off" => Ok(None),
+        _ => CodeLink::parse(text).map(Some).ok_or(
+            "must be a parameter such as \"?coupon={code}\", a path such as \"/discount/{code}?redirect={path}\", or \"off\"",
+        ),
+    });
+    link.flatten()
 }
 
 fn codes(section: &mut Section<'_>) -> Codes {
@@ -148,6 +159,7 @@ pub(super) fn shown(incentive: &Incentive) -> Value {
         Codes::Template(template) => set("template", template.as_str().into()),
         Codes::List(list) => set("codes_file", list.file.as_str().into()),
     }
+    set("link", incentive.link.as_ref().map_or("off".to_owned(), ToString::to_string).into());
     set("first_orders_only", incentive.first_orders_only.into());
     set("bought_within", span::text(incentive.bought_within).into());
     let mut cap = Table::new();
@@ -204,6 +216,8 @@ mod tests {
             (format!("{TEN}template = \"{{code}}\"\nreasons = [\"just_browsing\"]"), "reasons[0]: must not"),
             (TEN.replace("third", "tenth") + "template = \"{code}\"", "steps[0]: must be the name"),
             (format!("{TEN}codes_file = \"/nowhere/codes\""), "codes_file: names a file that cannot be read"),
+            (format!("{TEN}template = \"{{code}}\"\nlink = \"//evil.example/{{code}}\""), "link: must be"),
+            (format!("{TEN}template = \"{{code}}\"\nlink = \"?coupon=\""), "link: must be"),
             (TEN.to_owned(), "template: is missing"),
         ] {
             let told = told(&incentive);

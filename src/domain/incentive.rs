@@ -81,6 +81,43 @@ pub enum Codes {
 /// What a template has where the code goes.
 pub const CODE_MARK: &str = "{code}";
 
+/// How a checkout takes a code from an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodeLink {
+    /// By a parameter of this name.
+    Parameter(String),
+    /// By a path on its host, with [`CODE_MARK`] in it, and [`PATH_MARK`] where the checkout's own goes.
+    Path(String),
+}
+
+/// What a [`CodeLink::Path`] has where the path of the checkout goes.
+pub const PATH_MARK: &str = "{path}";
+
+impl CodeLink {
+    /// Reads `?NAME={code}`, or a path such as `/discount/{code}?redirect={path}`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_of = |text: &str, odd: &[u8]| text.bytes().all(|b| b.is_ascii_alphanumeric() || odd.contains(&b));
+        if let Some(name) = text.strip_prefix('?') {
+            let name = name.strip_suffix(CODE_MARK)?.strip_suffix('=')?;
+            return (!name.is_empty() && is_of(name, b"_-.[]")).then(|| Self::Parameter(name.to_owned()));
+        }
+        let rest = text.replacen(CODE_MARK, "", 1).replacen(PATH_MARK, "", 1);
+        // `//` would begin another host.
+        let is_path = text.starts_with('/') && !text.starts_with("//") && is_of(&rest, b"/?&=_-.~");
+        (is_path && text.contains(CODE_MARK)).then(|| Self::Path(text.to_owned()))
+    }
+}
+
+impl fmt::Display for CodeLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(name) => write!(f, "?{name}={CODE_MARK}"),
+            Self::Path(path) => f.write_str(path),
+        }
+    }
+}
+
 /// The merchant's own codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeList {
@@ -102,6 +139,8 @@ pub struct Incentive {
     /// From the first attempt on.
     pub valid_for: Duration,
     pub codes: Codes,
+    /// How the link of the reminder puts the code into the cart; `None`: it does not.
+    pub link: Option<CodeLink>,
     /// Who has bought here gets none.
     pub first_orders_only: bool,
     /// Who bought this short a time ago gets none.

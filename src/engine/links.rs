@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError};
 
 use super::inbox::{Engine, Once, WriteError};
 use crate::domain::{
-    self, Cart, CartId, Channel, Delivery, Input, Known, Moment, ReminderRef, ShopId, State, Status, Stock, Vetting,
-    What, Why,
+    self, Cart, CartId, Channel, CodeLink, Delivery, Input, Known, Moment, Offer, ReminderRef, ShopId, State, Status,
+    Stock, Vetting, What, Why,
 };
 use crate::links::{Links, ReminderLinks, Target, Ticket};
 use crate::store::StoreResult;
@@ -83,6 +83,28 @@ impl Engine {
             Some(cart) => self.whither(cart).await,
             None => Ok(None),
         }
+    }
+
+    /// What the reminder of this link offers to who follows it now, and how its code gets into the cart.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn offer_of(&self, ticket: &Ticket, cart: &Cart) -> StoreResult<Option<(Offer, Option<CodeLink>)>> {
+        let (Target::Recover(reminder), Ok(policy)) = (&ticket.target, self.shop(&ticket.shop)) else {
+            return Ok(None);
+        };
+        if policy.program.incentives.is_empty() {
+            return Ok(None);
+        }
+        let (now, reminder) = (self.now(), reminder.of(ticket.cart.clone()));
+        let person = self.person_of(&ticket.shop, cart, now).await?;
+        // Of a cart that had this id before, the code is over or was another's.
+        let given =
+            person.granted.iter().filter(|granted| granted.to.reminder == reminder).max_by_key(|given| given.at);
+        let Some(given) = given else { return Ok(None) };
+        let Some(incentive) = policy.program.incentive(&given.incentive) else { return Ok(None) };
+        let grant = incentive.offer(given.code.clone(), given.at);
+        Ok(grant.offer_at(now).map(|offer| (offer.clone(), incentive.link.clone())))
     }
 
     /// The cart that this link was made for, while there is more of it than a name.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{CartId, Channel, DeliveryId, ShopId};
+use crate::domain::{CartId, Channel, CodeLink, DeliveryId, IncentiveCode, ShopId};
 
 fn at(seconds: i64) -> Moment {
     Moment::from_millis(seconds * 1_000)
@@ -134,5 +134,43 @@ fn a_reference_is_added_to_any_checkout_address_and_replaces_an_older_one() {
         ("https://s.example/c?cw_references=1#", "https://s.example/c?cw_references=1&cw_ref=T#"),
     ] {
         assert_eq!(with_reference(url, "T"), expected);
+    }
+}
+
+#[test]
+fn a_code_is_put_into_the_cart_on_the_way_to_the_checkout() {
+    let code = IncentiveCode::parse("A&B/1").expect("a code");
+    let (parameter, path) = ("?coupon[]={code}", "/discount/{code}?redirect={path}");
+    for (url, link, expected) in [
+        ("https://s.example/c?cw_ref=T", parameter, "https://s.example/c?cw_ref=T&coupon%5B%5D=A%26B%2F1"),
+        ("https://s.example/c#pay", parameter, "https://s.example/c?coupon%5B%5D=A%26B%2F1#pay"),
+        (
+            "https://s.example:8443/c/1?cw_ref=T",
+            path,
+            "https://s.example:8443/discount/A%26B%2F1?redirect=%2Fc%2F1%3Fcw_ref%3DT",
+        ),
+        ("https://s.example?cw_ref=T", path, "https://s.example/discount/A%26B%2F1?redirect=%2F%3Fcw_ref%3DT"),
+        ("https://s.example/c", "/apply/{code}", "https://s.example/apply/A%26B%2F1"),
+    ] {
+        let link = CodeLink::parse(link).expect("a link");
+        assert_eq!(with_code(url, &link, &code), expected);
+    }
+}
+
+#[test]
+fn a_link_for_codes_stays_on_the_checkouts_host() {
+    for bad in [
+        "",
+        "?coupon",
+        "?={code}",
+        "//evil.example/{code}",
+        "https://evil.example/{code}",
+        "/x",
+        "/{code}{code}",
+        "/{code}\r\nSet-Cookie: a",
+        "?a b={code}",
+        "/@evil.example/{code}",
+    ] {
+        assert_eq!(CodeLink::parse(bad), None, "{bad}");
     }
 }

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{Call, Op};
 use crate::domain::{CartId, Currency, Moment};
+use crate::links::RECOVERY_PARAMETER;
 
 /// A part of a document, or nothing.
 #[derive(Clone, Copy)]
@@ -90,7 +91,7 @@ pub(super) fn minor(amount: Decimal, currency: Option<Currency>) -> Option<i64> 
 pub(super) fn reference(address: &str) -> Option<String> {
     let base = Url::parse("https://shop.invalid/").ok()?;
     let url = base.join(address).ok()?;
-    url.query_pairs().find(|(name, _)| name == "cw_ref").map(|(_, value)| value.into_owned())
+    url.query_pairs().find(|(name, _)| name == RECOVERY_PARAMETER).map(|(_, value)| value.into_owned())
 }
 
 /// The cart of the shop's own name for it, else the platform's.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::part::{Part, about, cart_id, reference};
 use super::{Call, Heard, Op};
 use crate::domain::{Currency, OrderStatus, Stage};
+use crate::links::RECOVERY_PARAMETER;
 
 /// Where a checkout or an order comes from when no shopper made it here: the till, and the merchant.
 const NOT_SHOPPERS: &[&str] = &["pos", "shopify_draft_order"];
@@ -155,7 +156,7 @@ fn order(order: Part<'_>) -> Heard {
         "total_minor": order.minor("total_price", currency(order)),
         "items": items(order),
         "placed_at": order.moment("processed_at").or_else(|| order.moment("created_at")).map(|at| at.to_string()),
-        "recovery_ref": order.note("note_attributes", "name", "cw_ref").map(str::to_owned).or(landed),
+        "recovery_ref": order.note("note_attributes", "name", RECOVERY_PARAMETER).map(str::to_owned).or(landed),
     });
     Ok(vec![Call { op: Op::Order, cart: None, at: order.moment("updated_at"), body }.into()])
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::part::{Part, about, cart_id, minor};
 use super::{Call, Heard, Op, Wish};
 use crate::domain::{CartId, Currency, Moment, OrderStatus};
+use crate::links::RECOVERY_PARAMETER;
 
 /// What an event comes to.
 pub(super) fn read(event: Part<'_>) -> Heard {
@@ -163,7 +164,7 @@ fn order(session: Part<'_>, status: OrderStatus) -> Call {
         "currency": currency.map(Currency::code),
         "total_minor": amount(session, "amount_total", currency),
         "items": lines,
-        "recovery_ref": session.at("metadata").text("cw_ref"),
+        "recovery_ref": session.at("metadata").text(RECOVERY_PARAMETER),
     });
     Call { op: Op::Order, cart: None, at: opened(session), body }
 }

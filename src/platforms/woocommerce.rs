@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::part::{Part, about, cart_id, minor, reference};
 use super::{Call, Heard, Op};
 use crate::domain::{CartId, Currency, Moment, OrderStatus};
+use crate::links::RECOVERY_PARAMETER;
 
 /// How a shopper makes an order.
 const SHOPPERS: &[&str] = &["checkout", "store-api"];
@@ -161,7 +162,7 @@ fn bought(order: Part<'_>, cart: &CartId, at: Option<Moment>, status: OrderStatu
         "total_minor": order.minor("total", currency(order)),
         "items": items(order),
         "placed_at": gmt(order, "date_created_gmt").map(|at| at.to_string()),
-        "recovery_ref": meta(order, "cw_ref").map(str::to_owned).or(entry),
+        "recovery_ref": meta(order, RECOVERY_PARAMETER).map(str::to_owned).or(entry),
     });
     Call { op: Op::Order, cart: None, at, body }
 }

@@ -91,13 +91,17 @@ impl Shop {
 
     /// With links that lead to it.
     pub async fn open_public(backend: Backend) -> Self {
-        let mut shop = Self::open(backend).await;
-        let public = [("LINKS__PUBLIC_URL", shop.app.api_url()), ("SHOP__TEST__CHECKOUT_HOSTS", "shop.example".into())];
+        Self::open(backend).await.public()
+    }
+
+    /// The same, with links that lead to it.
+    pub fn public(mut self) -> Self {
+        let public = [("LINKS__PUBLIC_URL", self.app.api_url()), ("SHOP__TEST__CHECKOUT_HOSTS", "shop.example".into())];
         let public = public.into_iter().map(|(name, value)| (format!("CARTWAKE__{name}"), value));
-        let file = shop.folder.path().join("cartwake.toml");
+        let file = self.folder.path().join("cartwake.toml");
         let config = config::load(Some(&file), public).unwrap_or_else(|problems| panic!("{problems}"));
-        shop.app.reload(config).expect("the links are taken over");
-        shop
+        self.app.reload(config).expect("the links are taken over");
+        self
     }
 
     /// On the store behind this address.

@@ -75,7 +75,8 @@ on_every_store! {
         who_bought_long_ago_may_get_one_where_the_shop_says_so,
         a_person_gets_one_incentive_however_many_carts_they_leave,
         who_is_held_out_takes_no_code,
-        an_amount_is_for_carts_in_its_currency;
+        an_amount_is_for_carts_in_its_currency,
+        the_link_of_a_reminder_puts_its_code_into_the_cart_while_it_is_good;
     explain:
         the_story_of_a_reminder_is_told_in_order,
         a_cart_that_was_not_reminded_says_why,

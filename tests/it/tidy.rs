@@ -23,7 +23,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["store"]),
     ("rusqlite", &["store"]),
     // `config` and `engine` for its `Url` only.
-    ("url", &["store", "config", "platforms"]),
+    ("url", &["store", "config", "platforms", "links"]),
     ("reqwest", &["webhook", "config", "engine", "admin", "replay"]),
     ("rmp_serde", &["store"]),
     ("zstd", &["store"]),

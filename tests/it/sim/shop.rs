@@ -143,6 +143,7 @@ fn listed(codes: &[&str]) -> Incentive {
         reasons: Vec::new(),
         valid_for: secs(3_600),
         codes: Codes::List(CodeList { file: "codes".to_owned(), codes }),
+        link: None,
         first_orders_only: false,
         bought_within: secs(60),
         per_person: Cap { count: 2, within: secs(600) },

@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+use super::links::visits;
 use crate::receiver::Reply;
 use crate::shop::{Backend, HOUR, PLAIN, Shop, cart_of, order_of};
 
@@ -232,4 +233,38 @@ async fn two_processes_never_give_one_code_to_two_reminders() {
     let each: BTreeSet<&String> = all.iter().collect();
     assert_eq!(offers(&one).len() + offers(&two).len(), 32);
     assert_eq!((all.len(), each.len()), (30, 30), "each code once, and none is lost");
+}
+
+pub async fn the_link_of_a_reminder_puts_its_code_into_the_cart_while_it_is_good(on: Backend) {
+    for (link, way) in [
+        ("?coupon={code}", "https://shop.example/checkout/1?cw_ref=TOKEN&coupon=CODE"),
+        (
+            "/discount/{code}?redirect={path}",
+            "https://shop.example/discount/CODE?redirect=%2Fcheckout%2F1%3Fcw_ref%3DTOKEN",
+        ),
+        ("off", "https://shop.example/checkout/1?cw_ref=TOKEN"),
+    ] {
+        let codes = format!("{TEMPLATE}\nlink = \"{link}\"");
+        let shop = Shop::open_with_program(on, &offering("second", &codes, ""), NOON).await.public();
+        shop.puts("c-1", cart_of("joe@example.com")).await;
+        shop.advance(25 * HOUR).await;
+        let sent = shop.receiver.of_kind("cart.reminder");
+        let [first, second] = [&sent[0], &sent[1]].map(|sent| sent.json()["data"].clone());
+        let code = second["incentive"]["code"].as_str().expect("a code");
+        let followed = async |data: &Value| {
+            let url = data["recovery_url"].as_str().expect("a link").to_owned();
+            let token = url.rsplit_once('/').expect("a path").1.to_owned();
+            (visits(&url).await.location().replace(&token, "TOKEN").replace(code, "CODE"), token)
+        };
+        let (location, token) = followed(&second).await;
+        assert_eq!(location, way, "{link}");
+        let plain = "https://shop.example/checkout/1?cw_ref=TOKEN";
+        assert_eq!(followed(&first).await.0, plain, "the first step gave none");
+        let restored = shop.send(Method::POST, "/v1/recoveries", |r| r.json(&json!({"token": token}))).await;
+        assert_eq!(restored.body["incentive"]["code"], code, "{restored:?}");
+        shop.advance(73 * HOUR).await;
+        assert_eq!(followed(&second).await.0, plain, "it is over");
+        let restored = shop.send(Method::POST, "/v1/recoveries", |r| r.json(&json!({"token": token}))).await;
+        assert!(restored.body["incentive"].is_null() && restored.body["cart"].is_object(), "{restored:?}");
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::shop::{ADMIN_KEY, Backend, HOUR, MINUTE, Shop, cart_of, order_of};
 
 /// What a browser, or a machine, got.
-struct Visit {
+pub(super) struct Visit {
     status: u16,
     headers: HeaderMap,
     text: String,
@@ -19,7 +19,7 @@ impl Visit {
     }
 
     /// Where it leads.
-    fn location(&self) -> &str {
+    pub(super) fn location(&self) -> &str {
         self.header(LOCATION.as_str())
     }
 }
@@ -34,7 +34,7 @@ async fn opens(url: &str, method: Method, headers: &[(&str, &str)]) -> Visit {
     Visit { status, headers, text: response.text().await.expect("text") }
 }
 
-async fn visits(url: &str) -> Visit {
+pub(super) async fn visits(url: &str) -> Visit {
     opens(url, Method::GET, &[]).await
 }
 
