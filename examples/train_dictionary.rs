@@ -359,13 +359,10 @@ fn delivery(dice: &mut Dice, cart: &Cart) -> Result<Option<Delivery>> {
     let step = StepBrief { index, of: 3, name, channel: Channel::Email };
     let at = abandonment.abandoned_at;
     let event = Event {
-        kind,
-        at,
         abandonment: Some(abandonment),
         step: (kind == EventKind::Reminder).then_some(step),
-        order: None,
         reason: Some(abandonment.reason),
-        endpoint: None,
+        ..Event::plain(kind, at)
     };
     let endpoint = EndpointName::parse(dice.pick(&["mail", "mailer", "crm", "default"]))?;
     Ok(Some(Delivery::new(cart, &endpoint, event, at, at.plus(days(4)))))

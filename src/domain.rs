@@ -27,6 +27,7 @@ mod consent;
 mod content;
 mod decide;
 mod delivery;
+mod digest;
 mod draft;
 mod experiment;
 mod fact;
@@ -76,6 +77,7 @@ pub use delivery::{
     Attempt, Delivery, EndpointBrief, Event, EventKind, EventSet, OrderBrief, REPLIES_MAX, REPLY_BYTES_MAX, Reply,
     Status, StepBrief, Why,
 };
+pub use digest::{Digest, digest_due};
 pub use experiment::{Arm, DEFAULT, Experiment, HOLDOUT};
 pub use fact::{Ending, Fact, ReminderResult};
 pub use funnel::{FunnelCell, Standing};

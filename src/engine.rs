@@ -22,6 +22,7 @@
 
 mod answers;
 mod calibration;
+mod digests;
 mod dispatcher;
 mod endpoints;
 mod erasure;

@@ -103,6 +103,7 @@ fn program(page: &mut Page, program: &Program) {
     page.span("held_max", program.held_max);
     page.text("consent", program.consent);
     page.text("time_zone", program.zone.name());
+    page.or_off("digest", program.digest.map(|at| at.to_string()));
     page.or_off("quiet_hours", program.quiet.map(|hours| hours.to_string()));
     page.set("caps", program.caps.iter().map(cap).collect::<Vec<_>>());
     page.set("incentive", program.incentives.iter().map(incentives::shown).collect::<Vec<_>>());

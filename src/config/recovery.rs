@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::section::Section;
 use super::shop::{DAY, LIST_MAX, SECOND, slug};
 use crate::domain::{
-    Arm, ArmName, Cap, Channel, Conditions, ConsentPreset, Currency, DEFAULT, Experiment, ExperimentName, HOLDOUT,
-    Minor, OrderKind, Override, QuietHours, ReasonCode, SERVICE_INDEX, Service, ShopperRules, Stage, Step, StepName,
-    Zone,
+    Arm, ArmName, Cap, Channel, ClockTime, Conditions, ConsentPreset, Currency, DEFAULT, Experiment, ExperimentName,
+    HOLDOUT, Minor, OrderKind, Override, QuietHours, ReasonCode, SERVICE_INDEX, Service, ShopperRules, Stage, Step,
+    StepName, Zone,
 };
 
 const STEPS_MAX: usize = SERVICE_INDEX as usize;
@@ -120,6 +120,15 @@ pub(super) fn quiet_hours(section: &mut Section<'_>) -> Option<QuietHours> {
         _ => QuietHours::parse(text).map(Some).ok_or("must be two times of day such as \"21:00-09:00\", or \"off\""),
     });
     hours.flatten()
+}
+
+/// When the merchant is told of the day before.
+pub(super) fn digest(section: &mut Section<'_>) -> Option<ClockTime> {
+    let at = section.text("digest", |text| match text {
+        "off" => Ok(None),
+        _ => ClockTime::parse(text).map(Some).ok_or("must be a time of day such as \"08:00\", or \"off\""),
+    });
+    at.flatten()
 }
 
 /// How often a person is reminded.

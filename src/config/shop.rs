@@ -129,6 +129,7 @@ fn program(section: &mut Section<'_>) -> Program {
         held_max: section.span("held_max", SECOND..=30 * DAY),
         consent: recovery::consent(section),
         zone: recovery::zone(section),
+        digest: recovery::digest(section),
         quiet: recovery::quiet_hours(section),
         caps: recovery::caps(section),
         experiment: section.inside("experiment", recovery::experiment),

@@ -5,6 +5,7 @@
 
 use super::cart::{Abandonment, Cart};
 use super::content::Channel;
+use super::digest::Digest;
 use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
 use super::incentive::Grant;
 use super::money::{Currency, Minor};
@@ -29,6 +30,8 @@ named! {
         EndpointTest = "endpoint.test",
         /// Another endpoint of the shop was stopped, because it is gone or does nothing but fail.
         EndpointDisabled = "endpoint.disabled",
+        /// What a day of the shop came to.
+        ShopDigest = "shop.digest",
     }
 }
 
@@ -142,10 +145,10 @@ pub struct EndpointBrief {
 }
 
 impl EventKind {
-    /// Whether it is about an endpoint, and no cart stands behind it.
+    /// Whether it is about no cart.
     #[must_use]
-    pub const fn is_about_an_endpoint(self) -> bool {
-        matches!(self, Self::EndpointTest | Self::EndpointDisabled)
+    pub const fn is_about_no_cart(self) -> bool {
+        matches!(self, Self::EndpointTest | Self::EndpointDisabled | Self::ShopDigest)
     }
 }
 
@@ -160,9 +163,16 @@ pub struct Event {
     pub order: Option<OrderBrief>,
     pub reason: Option<Reason>,
     pub endpoint: Option<EndpointBrief>,
+    pub digest: Option<Digest>,
 }
 
 impl Event {
+    /// One of which nothing else is to be told.
+    #[must_use]
+    pub const fn plain(kind: EventKind, at: Moment) -> Self {
+        Self { kind, at, abandonment: None, step: None, order: None, reason: None, endpoint: None, digest: None }
+    }
+
     /// What tells this event apart from others of the same cart; the delivery id follows from it.
     #[must_use]
     pub fn about(&self) -> String {
@@ -178,6 +188,10 @@ impl Event {
                 EventKind::EndpointTest | EventKind::EndpointDisabled => {
                     let name = self.endpoint.as_ref().map_or("", |endpoint| endpoint.name.as_str());
                     format!("{}/{}{name}", self.kind, self.at.millis())
+                }
+                EventKind::ShopDigest => {
+                    let day = self.digest.as_ref().map_or_else(|| self.at.day(), |digest| digest.day);
+                    format!("{}/{day}", self.kind)
                 }
                 EventKind::Abandoned
                 | EventKind::Reminder
@@ -296,10 +310,21 @@ impl Delivery {
     /// The news, to another endpoint of its shop, that an endpoint was disabled. Its id follows from which and when.
     #[must_use]
     pub fn notice(shop: &ShopId, subject: &CartId, to: &EndpointName, about: EndpointBrief, at: Moment) -> Self {
-        let kind = EventKind::EndpointDisabled;
-        let event = Event { kind, at, abandonment: None, step: None, order: None, reason: None, endpoint: Some(about) };
+        let event = Event { endpoint: Some(about), ..Event::plain(EventKind::EndpointDisabled, at) };
+        Self::about_no_cart(shop, subject, to, event)
+    }
+
+    /// The digest of a day, to an endpoint that wants it. Its id follows from the day.
+    #[must_use]
+    pub fn digest(shop: &ShopId, subject: &CartId, to: &EndpointName, digest: &Digest, at: Moment) -> Self {
+        let event = Event { digest: Some(digest.clone()), ..Event::plain(EventKind::ShopDigest, at) };
+        Self::about_no_cart(shop, subject, to, event)
+    }
+
+    fn about_no_cart(shop: &ShopId, subject: &CartId, to: &EndpointName, event: Event) -> Self {
+        let at = event.at;
         Self {
-            id: DeliveryId::derive(kind, shop, subject, &event.about(), to),
+            id: DeliveryId::derive(event.kind, shop, subject, &event.about(), to),
             shop: shop.clone(),
             cart: subject.clone(),
             endpoint: to.clone(),

@@ -315,7 +315,7 @@ impl<'a> Draft<'a> {
     /// An event of this kind, with what the cart knows.
     pub fn event(&self, kind: EventKind, at: Moment) -> Event {
         let reason = self.cart.primary_reason().copied();
-        Event { kind, at, abandonment: self.cart.last_abandonment, step: None, order: None, reason, endpoint: None }
+        Event { abandonment: self.cart.last_abandonment, reason, ..Event::plain(kind, at) }
     }
 
     fn tell(&mut self, kind: EventKind, at: Moment) {

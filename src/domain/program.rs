@@ -168,6 +168,8 @@ pub struct Program {
     /// A reminder that would be held for longer than this is not sent.
     pub held_max: Duration,
     pub consent: ConsentPreset,
+    /// When the merchant is told of the day before, on the clock of `zone`; `None`: not at all.
+    pub digest: Option<ClockTime>,
     /// Where a shopper is of whom nothing better is known.
     pub zone: Zone,
     pub quiet: Option<QuietHours>,
@@ -296,6 +298,7 @@ impl Default for Program {
             stale_after: Duration::from_secs(12 * HOUR),
             held_max: Duration::from_secs(48 * HOUR),
             consent: ConsentPreset::Strict,
+            digest: None,
             zone: Zone::utc(),
             quiet: Some(QuietHours { from: ClockTime::new(21, 0), to: ClockTime::new(9, 0) }),
             caps: vec![cap(1, 16), cap(3, 7 * 24)],

@@ -42,7 +42,7 @@ impl ClockTime {
         Some(Self::new(number(hour, 23)?, number(minute, 59)?))
     }
 
-    fn civil(self) -> Time {
+    pub(super) fn civil(self) -> Time {
         let part = |number: u16| i8::try_from(number).unwrap_or_default();
         Time::new(part(self.0 / 60), part(self.0 % 60), 0, 0).unwrap_or(Time::midnight())
     }

@@ -71,21 +71,13 @@ pub fn deliveries_of(cart: &Cart, endpoints: &[EndpointName], steps: u32) -> Vec
 }
 
 fn events_of(cart: &Cart, steps: u32) -> Vec<Event> {
-    let plain = |kind, abandonment| Event {
-        kind,
-        at: cart.created_at,
-        abandonment,
-        step: None,
-        order: None,
-        reason: None,
-        endpoint: None,
-    };
+    let plain = |kind, abandonment| Event { abandonment, ..Event::plain(kind, cart.created_at) };
     let last = cart.last_abandonment;
     let numbers = last.map_or(0, |a| a.number.saturating_sub(EPISODES_MAX))..last.map_or(0, |a| a.number);
     let episodes = numbers.filter_map(|before| last.map(|a| Abandonment { number: before + 1, ..a }));
     let mut events = Vec::new();
     for episode in std::iter::once(None).chain(episodes.map(Some)) {
-        let is_told = |kind: &&EventKind| !matches!(kind, EventKind::Reminder) && !kind.is_about_an_endpoint();
+        let is_told = |kind: &&EventKind| !matches!(kind, EventKind::Reminder) && !kind.is_about_no_cart();
         for kind in EventKind::ALL.iter().filter(is_told) {
             events.push(plain(*kind, episode));
         }

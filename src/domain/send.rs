@@ -113,7 +113,7 @@ pub const fn retry_ladder(delivery: &Delivery) -> &'static [Duration] {
 /// and by a receiver that is about to deliver it to the shopper.
 #[must_use]
 pub fn before_send(delivery: &Delivery, cart: Option<&Cart>, known: Known<'_>, now: Moment) -> Vetting {
-    if delivery.event.kind.is_about_an_endpoint() {
+    if delivery.event.kind.is_about_no_cart() {
         return if now > delivery.send_not_after { Vetting::Suppress(Why::Stale) } else { Vetting::Proceed };
     }
     let Some(cart) = cart else { return Vetting::Suppress(Why::Erased) };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tracing::{info, warn};
 
+use super::digests::Told;
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
@@ -141,13 +142,14 @@ pub struct Dispatcher {
     pub(super) engine: Arc<Engine>,
     pub(super) settings: DispatchSettings,
     pub(super) stopped: Stopped,
+    pub(super) told: Told,
 }
 
 impl Dispatcher {
     /// A dispatcher that knows of no paused endpoint until [`Dispatcher::refresh`].
     #[must_use]
     pub fn new(engine: Arc<Engine>, settings: DispatchSettings) -> Self {
-        Self { engine, settings, stopped: Stopped::default() }
+        Self { engine, settings, stopped: Stopped::default(), told: Told::default() }
     }
 
     /// Handles everything that is due now in every lane. For tests and the demo; servers run lanes side by side.

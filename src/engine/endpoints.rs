@@ -29,11 +29,12 @@ pub(super) struct Stopped {
 }
 
 impl Dispatcher {
-    /// Learns which endpoints are paused, and gives every lane there is: configured now, or with something left in it.
+    /// Tells of the day where that is due, learns which endpoints are paused, and gives every lane there is: configured now, or with something left in it.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
+        self.tell_of_days().await?;
         let stops = self.engine.store.paused().await?;
         for pause in &stops {
             // Whoever stopped it may have died before it told.

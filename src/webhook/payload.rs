@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use self::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use self::form::{
-    Data, Envelope, Experiment, IncentiveForm, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp, StepForm,
-    TestForm,
+    Data, DigestForm, Envelope, Experiment, IncentiveForm, NoticeForm, OrderForm, PreviousForm, ReasonForm, Stamp,
+    StepForm, TestForm,
 };
 use crate::domain::{ArmName, Cart, Delivery, EventKind, Item, Moment, Offer, ReasonCode, Stock, WebUrl};
 use crate::links::ReminderLinks;
@@ -74,9 +74,12 @@ pub fn render(delivery: &Delivery, cart: &Cart, beside: &Beside<'_>) -> Result<V
     fitting(&envelope(delivery, &data)).ok_or(PayloadError::TooLarge)
 }
 
-/// The body of the news about an endpoint: no cart stands behind it. `None` for the news about a cart.
+/// The body of news that no cart stands behind: about an endpoint, or a day of the shop. `None` for the news about a cart.
 #[must_use]
 pub fn notice(delivery: &Delivery) -> Option<Vec<u8>> {
+    if let Some(digest) = &delivery.event.digest {
+        return Some(json(&envelope(delivery, DigestForm::of(delivery.shop.as_str(), digest))));
+    }
     let about = delivery.event.endpoint.as_ref()?;
     let (shop, endpoint, why) = (delivery.shop.as_str(), about.name.as_str(), about.why.as_str());
     Some(json(&envelope(delivery, NoticeForm { shop, endpoint, why, disabled_at: Stamp(delivery.event.at) })))

@@ -338,13 +338,10 @@ pub fn reminder_to(name: &str, cart: &Cart, index: u32, due_at: Moment) -> Deliv
     let step =
         StepBrief { index, of: 3, name: StepName::parse("first").expect("a literal slug"), channel: Channel::Email };
     let event = Event {
-        kind: EventKind::Reminder,
-        at: due_at,
         abandonment: Some(abandonment(1)),
         step: Some(step),
-        order: None,
         reason: Some(abandonment(1).reason),
-        endpoint: None,
+        ..Event::plain(EventKind::Reminder, due_at)
     };
     Delivery::new(cart, &endpoint(name), event, due_at, due_at.plus(secs(12 * 3600)))
 }

@@ -160,6 +160,7 @@ on_every_store! {
         a_cart_left_and_forgotten_while_nobody_looked_was_left,
         a_report_is_a_sheet_for_who_asks_for_one,
         numbers_are_for_who_has_the_key,
+        a_merchant_is_told_in_the_morning_what_the_day_came_to,
         the_dashboard_is_a_page_without_data;
     writes:
         a_patch_merges_and_a_null_clears,

@@ -13,7 +13,7 @@ fn delivery(kind: EventKind, status: Status) -> Delivery {
     let endpoint = EndpointName::parse("mail").expect("a slug");
     Delivery {
         id: DeliveryId::derive(kind, &shop, &cart, "about", &endpoint),
-        event: Event { kind, at: DUE, abandonment: None, step: None, order: None, reason: None, endpoint: None },
+        event: Event::plain(kind, DUE),
         shop,
         cart,
         endpoint,

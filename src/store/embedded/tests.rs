@@ -75,15 +75,7 @@ fn lane() -> Lane {
 }
 
 fn delivery(cart: &Cart) -> Delivery {
-    let event = Event {
-        kind: EventKind::Reminder,
-        at: at(1),
-        abandonment: None,
-        step: None,
-        order: None,
-        reason: None,
-        endpoint: None,
-    };
+    let event = Event::plain(EventKind::Reminder, at(1));
     Delivery::new(cart, &lane().endpoint, event, at(1), at(900))
 }
 

@@ -281,8 +281,9 @@ fn event() -> impl Strategy<Value = Event> {
         .prop_map(|(index, of, name, channel)| StepBrief { index, of, name, channel });
     let brief = ("[a-z0-9_-]{1,32}", select(Why::ALL))
         .prop_map(|(name, why)| EndpointBrief { name: EndpointName::parse(&name).expect("a slug"), why });
-    (select(EventKind::ALL), moment(), of(abandonment()), of(step), of(order_brief()), of(reason()), of(brief))
-        .prop_map(|(kind, at, abandonment, step, order, reason, endpoint)| Event {
+    let about = (of(brief), of(digest()));
+    (select(EventKind::ALL), moment(), of(abandonment()), of(step), of(order_brief()), of(reason()), about).prop_map(
+        |(kind, at, abandonment, step, order, reason, (endpoint, digest))| Event {
             kind,
             at,
             abandonment,
@@ -290,7 +291,18 @@ fn event() -> impl Strategy<Value = Event> {
             order,
             reason,
             endpoint,
-        })
+            digest,
+        },
+    )
+}
+
+fn digest() -> impl Strategy<Value = Digest> {
+    let values = vec((currency(), any::<u64>(), any::<u64>()), 0..3);
+    let reasons = vec((select(ReasonCode::ALL), any::<u64>()), 0..3);
+    (-100_000..100_000_i32, any::<[u64; 3]>(), values, reasons).prop_map(|(day, counts, values, reasons)| {
+        let [abandonments, reminders, recovered] = counts;
+        Digest { day: Day::from_number(day), abandonments, reminders, recovered, values, reasons }
+    })
 }
 
 pub fn delivery() -> impl Strategy<Value = Delivery> {

@@ -83,7 +83,7 @@ mod tests {
             Attribution: "organic returned assisted clicked",
             Channel: "email sms push whatsapp",
             ConsentStatus: "granted denied withdrawn",
-            EventKind: "cart.abandoned cart.reminder cart.resumed cart.recovered cart.converted cart.reverted cart.reason_recorded cart.dismissed cart.expired cart.opted_out endpoint.test endpoint.disabled",
+            EventKind: "cart.abandoned cart.reminder cart.resumed cart.recovered cart.converted cart.reverted cart.reason_recorded cart.dismissed cart.expired cart.opted_out endpoint.test endpoint.disabled shop.digest",
             OrderKind: "first repeat",
             OrderStatus: "pending failed paid cancelled refunded",
             OutcomeName: "success gone throttled rejected server_error redirected timed_out connect_failed tls_failed address_refused connection_lost",

@@ -8,9 +8,9 @@ use super::code::{Coded, known};
 use super::content::minor;
 use super::grant::GrantRecord;
 use crate::domain::{
-    Abandonment, Attempt, CartId, Channel, Currency, Delivery, DeliveryId, EndpointBrief, EndpointName, Event,
-    EventKind, Moment, OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply, ShopId,
-    Stage, Status, StepBrief, StepName, Why,
+    Abandonment, Attempt, CartId, Channel, Currency, Day, Delivery, DeliveryId, Digest, EndpointBrief, EndpointName,
+    Event, EventKind, Moment, OrderBrief, OrderId, OutcomeName, REPLIES_MAX, Reason, ReasonCode, ReasonSource, Reply,
+    ShopId, Stage, Status, StepBrief, StepName, Why,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -104,6 +104,25 @@ struct EventRecord<'a> {
     /// Name and why of the endpoint it is about.
     #[serde(default, borrow)]
     endpoint: Option<(Cow<'a, str>, u8)>,
+    #[serde(default, borrow)]
+    digest: Option<DigestRecord<'a>>,
+}
+
+/// Day; abandonments, reminders, recovered; currency, left, back; reason, times.
+type DigestRecord<'a> = (i32, (u64, u64, u64), Vec<(Cow<'a, str>, u64, u64)>, Vec<(u8, u64)>);
+
+fn digest_record(digest: &Digest) -> DigestRecord<'static> {
+    let Digest { day, abandonments, reminders, recovered, values, reasons } = digest;
+    let values = values.iter().map(|(currency, left, back)| (Cow::Borrowed(currency.code()), *left, *back));
+    let reasons = reasons.iter().map(|(code, times)| (code.code(), *times));
+    (day.number(), (*abandonments, *reminders, *recovered), values.collect(), reasons.collect())
+}
+
+fn into_digest((day, (abandonments, reminders, recovered), values, reasons): DigestRecord<'_>) -> Option<Digest> {
+    let values = values.into_iter().map(|(currency, left, back)| Some((Currency::parse(&currency).ok()?, left, back)));
+    let reasons = reasons.into_iter().map(|(code, times)| Some((ReasonCode::from_code(code)?, times)));
+    let (values, reasons) = (values.collect::<Option<_>>()?, reasons.collect::<Option<_>>()?);
+    Some(Digest { day: Day::from_number(day), abandonments, reminders, recovered, values, reasons })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -210,6 +229,7 @@ impl<'a> EventRecord<'a> {
             order: event.order.as_ref().map(OrderBriefRecord::of),
             reason: event.reason.as_ref().map(ReasonRecord::of),
             endpoint: event.endpoint.as_ref().map(|about| (Cow::Borrowed(about.name.as_str()), about.why.code())),
+            digest: event.digest.as_ref().map(digest_record),
         }
     }
 
@@ -224,6 +244,7 @@ impl<'a> EventRecord<'a> {
             endpoint: known(self.endpoint, |(name, why)| {
                 Some(EndpointBrief { name: EndpointName::parse(&name).ok()?, why: Why::from_code(why)? })
             })?,
+            digest: known(self.digest, into_digest)?,
         })
     }
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
-use crate::domain::{Moment, Offer, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief, Worth};
+use crate::domain::{
+    Currency, Digest, Moment, Offer, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief, Worth,
+};
 
 /// A moment as RFC 3339 in UTC.
 pub(super) struct Stamp(pub(super) Moment);
@@ -223,6 +225,51 @@ pub(super) const fn response(code: ReasonCode) -> &'static str {
         ReasonCode::JustBrowsing => "no_incentive",
         ReasonCode::ThinkLater => "remind_later",
         ReasonCode::Other | ReasonCode::Unknown => "plain_reminder",
+    }
+}
+
+/// What a day of a shop came to.
+#[derive(Serialize)]
+pub(super) struct DigestForm<'a> {
+    shop: &'a str,
+    day: String,
+    abandonments: u64,
+    reminders_delivered: u64,
+    orders_recovered: u64,
+    values: Vec<DayValueForm>,
+    top_reasons: Vec<DayReasonForm>,
+}
+
+#[derive(Serialize)]
+struct DayValueForm {
+    currency: &'static str,
+    abandoned_minor: u64,
+    recovered_minor: u64,
+}
+
+#[derive(Serialize)]
+struct DayReasonForm {
+    code: &'static str,
+    abandonments: u64,
+}
+
+impl<'a> DigestForm<'a> {
+    pub(super) fn of(shop: &'a str, digest: &Digest) -> Self {
+        let value = |(currency, left, back): &(Currency, u64, u64)| DayValueForm {
+            currency: currency.code(),
+            abandoned_minor: *left,
+            recovered_minor: *back,
+        };
+        let reason = |(code, times): &(ReasonCode, u64)| DayReasonForm { code: code.as_str(), abandonments: *times };
+        Self {
+            shop,
+            day: digest.day.to_string(),
+            abandonments: digest.abandonments,
+            reminders_delivered: digest.reminders,
+            orders_recovered: digest.recovered,
+            values: digest.values.iter().map(value).collect(),
+            top_reasons: digest.reasons.iter().map(reason).collect(),
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::form::response;
 use super::*;
 use crate::domain::{
-    Abandonment, CartId, Channel, Consent, ConsentStatus, Content, Currency, EndpointBrief, EndpointName, Event, Heard,
-    IncentiveCode, IncentiveName, Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText, ProductId, Reason,
-    ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief, StepName, Totals,
-    Trail, Why, Worth, retry_ladder,
+    Abandonment, CartId, Channel, Consent, ConsentStatus, Content, Currency, Digest, EndpointBrief, EndpointName,
+    Event, Heard, IncentiveCode, IncentiveName, Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText,
+    ProductId, Reason, ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief,
+    StepName, Totals, Trail, Why, Worth, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -163,10 +163,23 @@ fn delivery(kind: EventKind) -> Delivery {
         reason: (kind == EventKind::ReasonRecorded).then_some(said),
         endpoint: (kind == EventKind::EndpointDisabled)
             .then(|| EndpointBrief { name: EndpointName::parse("sms").expect("a name"), why: Why::EndpointGone }),
+        digest: (kind == EventKind::ShopDigest).then(digest),
     };
     let endpoint = EndpointName::parse("mailer").expect("a name");
     let cart = cart();
     Delivery::new(&cart, &endpoint, event, at(moment), at("2026-11-23T18:30:00Z"))
+}
+
+fn digest() -> Digest {
+    let of = |code| Currency::parse(code).expect("known");
+    Digest {
+        day: at("2026-11-22T12:00:00Z").day(),
+        abandonments: 41,
+        reminders: 37,
+        recovered: 5,
+        values: vec![(of("CHF"), 12_900, 0), (of("EUR"), 183_420, 24_350)],
+        reasons: vec![(ReasonCode::ShippingCost, 12), (ReasonCode::PaymentDeclined, 7), (ReasonCode::ThinkLater, 3)],
+    }
 }
 
 fn body(kind: EventKind, cart: &Cart, thin: bool) -> String {

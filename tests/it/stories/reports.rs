@@ -1,9 +1,11 @@
 //! Reports and the dashboard: numbers that add up to what happened, for who has the key, and a page that bears none.
 
+use cartwake::domain::Moment;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::shop::{ADMIN_KEY, Backend, HOUR, MINUTE, SERVER_KEY, Shop, cart_of, order_of};
+use crate::receiver::Receiver;
+use crate::shop::{ADMIN_KEY, Backend, HOUR, MINUTE, PLAIN, SERVER_KEY, Shop, cart_of, endpoint, order_of};
 
 /// Four carts: one bought at once, one recovered, one left at shipping, one that is only a test.
 async fn a_day_of_trade(shop: &Shop) {
@@ -129,4 +131,39 @@ pub async fn the_dashboard_is_a_page_without_data(backend: Backend) {
     assert_eq!(part.status(), 200);
     assert_eq!(part.headers()["content-type"], "text/javascript; charset=utf-8");
     assert_eq!(shop.get_as("/dashboard/secret.js", None, "*/*").await.status(), 404);
+}
+
+pub async fn a_merchant_is_told_in_the_morning_what_the_day_came_to(on: Backend) {
+    let noon = Moment::parse("2026-11-22T12:00:00Z").expect("a time");
+    let merchant = Receiver::start();
+    let program = format!("{PLAIN}digest = \"08:00\"\ntime_zone = \"Europe/Berlin\"\n");
+    let shop =
+        Shop::open_with_program(on, &(program + &endpoint("merchant", &merchant, "\"shop.digest\"")), noon).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    shop.puts("c-2", cart_of("ann@example.com")).await;
+    shop.advance(5 * HOUR).await;
+    shop.orders(order_of("o-1", "joe@example.com", &["p-1", "p-2"], shop.now())).await;
+    let until = |text: &str| Moment::parse(text).expect("a time").since(shop.now());
+    shop.advance(until("2026-11-23T06:59:59Z")).await;
+    assert_eq!(merchant.of_kind("shop.digest").len(), 0, "not before eight");
+    shop.advance(2 * MINUTE).await;
+    let told = merchant.of_kind("shop.digest");
+    assert_eq!(told.len(), 1);
+    let data = &told[0].json()["data"];
+    assert_eq!(
+        (&data["day"], &data["abandonments"], &data["reminders_delivered"]),
+        (&json!("2026-11-22"), &json!(2), &json!(2))
+    );
+    let value = json!([{"currency": "EUR", "abandoned_minor": 9_976, "recovered_minor": 4_988}]);
+    assert_eq!((&data["orders_recovered"], &data["values"]), (&json!(1), &value));
+    // Another process knows of nothing, and looks as well.
+    if !matches!(on, Backend::Embedded) {
+        let other = format!("{PLAIN}digest = \"08:00\"\n{}", endpoint("merchant", &merchant, "\"shop.digest\""));
+        Shop::open_beside(&shop, &other).await.advance(HOUR).await;
+    }
+    for _ in 0..4 {
+        shop.advance(24 * HOUR).await;
+    }
+    let days: Vec<_> = merchant.of_kind("shop.digest").iter().map(|told| told.json()["data"]["day"].clone()).collect();
+    assert_eq!(days, ["2026-11-22", "2026-11-23", "2026-11-25"], "each day on which something happened, once");
 }

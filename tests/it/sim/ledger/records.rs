@@ -310,7 +310,7 @@ impl Ledger {
         let about = format!("{} {} {}", delivery.cart, delivery.created_at.millis(), delivery.event.about());
         let again = self.queued.insert(delivery.id.clone(), about);
         // Two reports of one reason at one millisecond are one event, and whoever finds an endpoint stopped may tell of it.
-        let may_repeat = delivery.event.kind == EventKind::ReasonRecorded || delivery.event.kind.is_about_an_endpoint();
+        let may_repeat = delivery.event.kind == EventKind::ReasonRecorded || delivery.event.kind.is_about_no_cart();
         if let Some(first) = again.filter(|_| !may_repeat) {
             self.broke("an event is told once", &format_args!("{} first for {first}", delivery.id));
         }
