@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cartwake::domain::{
-    Cap, Channel, CodeList, Codes, Conditions, EventKind, EventSet, Experiment, IdleWindows, Incentive, IncentiveCode,
-    IncentiveName, Minor, Moment, Program, Retention, Step, StepName, Subscription, Worth,
+    Cap, Channel, ClockTime, CodeList, Codes, Conditions, EventKind, EventSet, Experiment, IdleWindows, Incentive,
+    IncentiveCode, IncentiveName, Minor, Moment, Program, Retention, Step, StepName, Subscription, Worth,
 };
 use cartwake::engine::{EndpointPolicy, Policies, ShopPolicy};
 use cartwake::webhook::{AddressPolicy, Secret, Sender};
@@ -118,6 +118,7 @@ fn program() -> Program {
         steps: vec![step("first", 30), step("second", 120), step("third", 300)],
         stale_after: secs(180),
         attribution_window: secs(600),
+        digest: Some(ClockTime::new(8, 0)),
         retention: Retention {
             empty: secs(300),
             anonymous: secs(900),
