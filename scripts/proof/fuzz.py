@@ -30,11 +30,16 @@ inside.write_text(json.dumps(document))
 codes = [
     subprocess.run(
         [sys.argv[1], "run", schema, "--url", url, "--header", f"Authorization: Bearer {lab.SERVER_KEY}",
+         # It has no way to write JSON lines; those have a fuzz target of their own (fuzz/targets/bodies.rs).
+         "--exclude-path", "/v1/batch",
          "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
          "--max-examples", "120", "--generation-deterministic", "--workers", "1"]).returncode
     for schema in (f"{url}/openapi.json", str(inside))]
-answers = [(dict(labels)["status"], value) for (name, labels), value in service.metrics().items()
+answers = [(dict(labels), value) for (name, labels), value in service.metrics().items()
            if name == "cartwake_http_requests_total"]
 service.stop()
 lab.check(f"the fuzzer found nothing in {sum(value for _, value in answers):.0f} requests", codes == [0, 0])
-lab.check("no answer of 5xx", not any(value for status, value in answers if status.startswith("5")))
+# Not ready yet is what /readyz is for.
+failed = [f"{value:.0f} of {labels['route']} {labels['status']}" for labels, value in answers
+          if labels["status"].startswith("5") and labels["route"] != "/readyz" and value]
+lab.check("no answer of 5xx" + "".join(f": {one}" for one in failed), not failed)
