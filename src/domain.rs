@@ -99,7 +99,8 @@ pub use patch::{CartPatch, Field, ShopperPatch, TotalsPatch};
 pub use payment::{Classified, Provider, classify};
 pub use person::{Covers, Identifier, IdentifierHash, IdentifierKind, Person, PurchaseMark};
 pub use program::{
-    AgentCancel, Cap, Conditions, IdleWindows, Override, Program, Retention, SERVICE_INDEX, Service, Step, Subscription,
+    AgentCancel, Cap, Conditions, IdleWindows, Override, PENDING_INDEX, Program, Retention, SERVICE_INDEX, Service,
+    Step, Subscription,
 };
 pub use quiet::{ClockTime, QuietHours};
 pub use reason::{Finding, Reason, ReasonCode, ReasonSource, Said};

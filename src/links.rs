@@ -21,7 +21,7 @@ use self::key::Key;
 pub use self::key::{LinkSecret, LinkSecretError};
 pub use self::token::{Purpose, TOKEN_CHARS_MAX, Target, Ticket, TokenError};
 use crate::domain::{
-    CODE_MARK, Cart, CodeLink, Delivery, IdentifierHash, IncentiveCode, Moment, PATH_MARK, ReminderRef,
+    CODE_MARK, Cart, CodeLink, Delivery, IdentifierHash, IncentiveCode, Moment, PATH_MARK, ReminderId, ReminderRef,
 };
 
 /// The parameter by which a storefront sees that a shopper came back by a reminder.
@@ -86,15 +86,17 @@ impl Links {
     /// The links of this reminder. `address` is the identifier that it is sent to.
     #[must_use]
     pub fn of_reminder(&self, delivery: &Delivery, cart: &Cart, address: Option<IdentifierHash>) -> ReminderLinks {
-        let (Some(step), Some(abandonment)) = (&delivery.event.step, delivery.event.abandonment) else {
+        let (Some(step), Some(reminder)) = (&delivery.event.step, ReminderId::of(delivery)) else {
             return ReminderLinks::default();
         };
-        let reminder = ReminderRef { abandonment: abandonment.number, step: step.index };
         let due_at = delivery.event.at;
         let expires_at = due_at.plus(self.settings.recovery_life);
-        let recovery = self.token(cart, expires_at, Target::Recover(reminder));
-        let checkout = cart.content.checkout_url.as_ref().map(|url| with_reference(url.as_str(), &recovery));
+        // Where an order was placed there is no cart to come back to.
+        let recovery = (!delivery.is_of_payment())
+            .then(|| self.token(cart, expires_at, Target::Recover(ReminderRef::from(&reminder))));
         let Some(base) = &self.settings.public_url else {
+            let checkout = cart.content.checkout_url.as_ref().zip(recovery);
+            let checkout = checkout.map(|(url, recovery)| with_reference(url.as_str(), &recovery));
             let recovery_url_expires_at = checkout.as_ref().map(|_| expires_at);
             return ReminderLinks { recovery_url: checkout, recovery_url_expires_at, ..ReminderLinks::default() };
         };
@@ -103,8 +105,8 @@ impl Links {
         let check = Target::Check(delivery.id.clone());
         let check = self.token(cart, delivery.send_not_after.plus(CHECK_GRACE), check);
         ReminderLinks {
-            recovery_url: Some(format!("{base}/r/{recovery}")),
-            recovery_url_expires_at: Some(expires_at),
+            recovery_url_expires_at: recovery.as_ref().map(|_| expires_at),
+            recovery_url: recovery.map(|recovery| format!("{base}/r/{recovery}")),
             unsubscribe_url: Some(format!("{base}/u/{unsubscribe}")),
             check_url: Some(format!("{base}/v1/check/{check}")),
         }

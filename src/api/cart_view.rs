@@ -107,16 +107,11 @@ impl<'a> CartView<'a> {
         let (mut why, mut attribution, mut merged_into, mut stalls, mut next) = (None, None, None, None, None);
         match &cart.state {
             State::Active { stalls_at } => stalls = *stalls_at,
-            State::Abandoned { next_step } => next = *next_step,
+            State::Abandoned { next_step } | State::PaymentPending { next_step } => next = *next_step,
             State::Converted { attribution: how } => attribution = Some(how.as_str()),
             State::Suppressed { why: reason } => why = Some(reason.as_str()),
             State::MergedInto(other) => merged_into = Some(other.as_str()),
-            State::PaymentPending
-            | State::Reverted
-            | State::Dismissed
-            | State::OptedOut
-            | State::Expired
-            | State::Erased => {}
+            State::Reverted | State::Dismissed | State::OptedOut | State::Expired | State::Erased => {}
         }
         Self {
             cart_id: cart.id.as_str(),

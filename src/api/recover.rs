@@ -82,7 +82,7 @@ pub(super) enum Destination<'c> {
 
 pub(super) fn destination<'c>(cart: &'c Cart, hosts: &[String]) -> Destination<'c> {
     match cart.state {
-        State::PaymentPending | State::Converted { .. } | State::Reverted => return Destination::Ordered,
+        State::PaymentPending { .. } | State::Converted { .. } | State::Reverted => return Destination::Ordered,
         State::Dismissed => return Destination::Dismissed,
         State::Expired | State::Erased | State::MergedInto(_) => return Destination::Nowhere,
         State::Active { .. } | State::Abandoned { .. } | State::OptedOut | State::Suppressed { .. } => {}

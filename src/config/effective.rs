@@ -10,7 +10,9 @@ use reqwest::Url;
 use toml::{Table, Value};
 
 use super::{ClockKind, Config, EndpointConfig, KeyConfig, ServerConfig, ShopConfig, incentives, span};
-use crate::domain::{Arm, Cap, Conditions, EventKind, Experiment, Override, Program, Service, ShopperRules, Step};
+use crate::domain::{
+    Arm, Cap, Channel, Conditions, EventKind, Experiment, Override, Program, Service, ShopperRules, Step,
+};
 
 const HIDDEN: &str = "hidden";
 
@@ -114,6 +116,7 @@ fn program(page: &mut Page, program: &Program) {
     page.set("comments", if program.keep_comments { "keep" } else { "discard" });
     page.text("agent_cancel", program.agent_cancel);
     service(page, program.service.as_ref());
+    payment_pending(page, program.payment_pending.as_ref());
     experiment(page, program.experiment.as_ref());
     shoppers(page, &program.shoppers);
     page.table("[shop.program.idle]");
@@ -162,6 +165,13 @@ fn service(page: &mut Page, service: Option<&Service>) {
         page.text("channel", service.step.channel);
         page.set("quiet_hours", service.keeps_quiet);
     }
+}
+
+fn payment_pending(page: &mut Page, step: Option<&Step>) {
+    page.table("[shop.program.payment_pending]");
+    page.set("name", step.map_or("payment_pending", |step| step.name.as_str()));
+    page.or_off("delay", step.map(|step| span::text(step.delay)));
+    page.set("channel", step.map_or(Channel::Email, |step| step.channel).as_str());
 }
 
 fn experiment(page: &mut Page, experiment: Option<&Experiment>) {

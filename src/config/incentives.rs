@@ -14,7 +14,8 @@ use super::section::Section;
 use super::shop::{DAY, slug};
 use super::span;
 use crate::domain::{
-    CODE_MARK, CodeLink, CodeList, Codes, Incentive, IncentiveCode, IncentiveName, Program, ReasonCode, StepName, Worth,
+    CODE_MARK, CodeLink, CodeList, Codes, Incentive, IncentiveCode, IncentiveName, PENDING_INDEX, Program, ReasonCode,
+    StepName, Worth,
 };
 
 const INCENTIVES_MAX: usize = 20;
@@ -134,7 +135,8 @@ fn codes(section: &mut Section<'_>) -> Codes {
 pub(super) fn are_of_steps(section: &mut Section<'_>, program: &Program) {
     for (index, incentive) in program.incentives.iter().enumerate() {
         for (place, step) in incentive.steps.iter().enumerate() {
-            if program.index_of(step).is_none() {
+            // Whoever was reminded of a payment has bought.
+            if program.index_of(step).is_none_or(|index| index == PENDING_INDEX) {
                 section.refuse(&format!("incentive[{index}].steps[{place}]"), "must be the name of a step");
             }
         }

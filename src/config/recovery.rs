@@ -9,8 +9,8 @@ use super::section::Section;
 use super::shop::{DAY, LIST_MAX, SECOND, slug};
 use crate::domain::{
     Arm, ArmName, Cap, Channel, ClockTime, Conditions, ConsentPreset, Currency, DEFAULT, Experiment, ExperimentName,
-    HOLDOUT, Minor, OrderKind, Override, QuietHours, ReasonCode, SERVICE_INDEX, Service, ShopperRules, Stage, Step,
-    StepName, Zone,
+    HOLDOUT, Minor, OrderKind, Override, Program, QuietHours, ReasonCode, SERVICE_INDEX, Service, ShopperRules, Stage,
+    Step, StepName, Zone,
 };
 
 const STEPS_MAX: usize = SERVICE_INDEX as usize;
@@ -37,9 +37,14 @@ pub(super) fn steps(section: &mut Section<'_>) -> Vec<Step> {
 }
 
 fn bare_step(section: &mut Section<'_>) -> Step {
+    let delay = section.span("delay", Duration::ZERO..=30 * DAY);
+    step_after(section, delay)
+}
+
+fn step_after(section: &mut Section<'_>, delay: Duration) -> Step {
     Step {
         name: section.text("name", StepName::parse).unwrap_or_else(|| slug(StepName::parse)),
-        delay: section.span("delay", Duration::ZERO..=30 * DAY),
+        delay,
         channel: section.word("channel", &words(Channel::ALL, Channel::as_str)).unwrap_or(Channel::Email),
         conditions: Conditions::default(),
     }
@@ -97,6 +102,29 @@ pub(super) fn service(section: &mut Section<'_>) -> Option<Service> {
     let reasons = section.texts("reasons", ReasonCode::ALL.len(), reason);
     let (step, keeps_quiet) = (bare_step(section), section.flag("quiet_hours"));
     (!reasons.is_empty()).then_some(Service { reasons, step, keeps_quiet })
+}
+
+/// The reminder of a payment that is on its way; nothing while its delay is off.
+pub(super) fn payment_pending(section: &mut Section<'_>) -> Option<Step> {
+    let delay = section.span_or_off("delay", SECOND..=30 * DAY);
+    let step = step_after(section, delay.unwrap_or_default());
+    delay.map(|delay| Step { delay, ..step })
+}
+
+/// It is known by its name, and its cart must still be there.
+pub(super) fn payment_pending_fits(section: &mut Section<'_>, program: &Program) {
+    let Some(step) = &program.payment_pending else { return };
+    let of_sequences = program.overrides.iter().flat_map(|other| &other.steps).chain(&program.steps);
+    let mut others = of_sequences.chain(program.service.iter().map(|service| &service.step));
+    if others.any(|other| other.name == step.name) {
+        section.refuse("payment_pending.name", "must not be the name of another step");
+    }
+    if program.retention.converted < step.delay + program.stale_after {
+        section.refuse(
+            "retention.converted",
+            "must not be shorter than the delay of payment_pending and stale_after together",
+        );
+    }
 }
 
 /// The preset.

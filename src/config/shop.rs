@@ -125,6 +125,7 @@ fn program(section: &mut Section<'_>) -> Program {
         steps: recovery::steps(section),
         overrides: recovery::overrides(section),
         service: section.inside("service", recovery::service),
+        payment_pending: section.inside("payment_pending", recovery::payment_pending),
         stale_after: section.span("stale_after", SECOND..=30 * DAY),
         held_max: section.span("held_max", SECOND..=30 * DAY),
         consent: recovery::consent(section),
@@ -147,6 +148,7 @@ fn program(section: &mut Section<'_>) -> Program {
         subscriptions: Vec::new(),
     };
     carts_outlive_their_program(section, &program);
+    recovery::payment_pending_fits(section, &program);
     incentives::are_of_steps(section, &program);
     program
 }

@@ -195,3 +195,23 @@ fn an_address_that_no_send_may_dial_is_refused_at_the_start() {
         assert_eq!(paths(with(bad, "\"127.0.0.0/8\"")), ["shop[0].endpoint[0].url"], "{bad}");
     }
 }
+
+#[test]
+fn a_payment_is_reminded_of_where_the_shop_says_when() {
+    let with = |program: &str| load_text(&format!("[[shop]]\nid = \"a\"\n[shop.program]\n{program}"));
+    let step = |program| with(program).expect("valid").shops[0].program.payment_pending.clone();
+    assert_eq!((step(""), step("payment_pending.channel = \"sms\"")), (None, None));
+    let two_days = step("payment_pending.delay = \"48h\"").expect("switched on");
+    assert_eq!((two_days.name.as_str(), two_days.delay), ("payment_pending", Duration::from_hours(48)));
+    for (bad, place) in [
+        ("payment_pending.delay = \"0s\"", "payment_pending.delay"),
+        ("payment_pending = { delay = \"48h\", name = \"first\" }", "payment_pending.name"),
+        ("payment_pending = { delay = \"48h\", name = \"service\" }", "payment_pending.name"),
+        ("payment_pending.delay = \"20d\"\nretention.converted = \"20d\"", "retention.converted"),
+    ] {
+        assert_eq!(paths(with(bad)), [format!("shop[0].program.{place}")], "{bad}");
+    }
+    let offered = "payment_pending.delay = \"48h\"\n[[shop.program.incentive]]\nname = \"ten\"\nkind = \"free_shipping\"\n\
+                   template = \"{code}\"\nsteps = [\"payment_pending\"]";
+    assert_eq!(paths(with(offered)), ["shop[0].program.incentive[0].steps[0]"], "who is to pay has bought");
+}

@@ -9,7 +9,7 @@ use super::cart::Cart;
 use super::id::StepName;
 use super::names::named;
 use super::person::Person;
-use super::program::Program;
+use super::program::{PENDING_INDEX, Program};
 use super::time::Moment;
 
 named! {
@@ -54,11 +54,14 @@ impl Credit {
             return Self::NONE;
         };
         let name = |index| program.step(abandonment.reason.code, index).map(|step| step.name.clone());
-        let clicks = cart.trail.follows.iter().filter_map(|follow| Some((follow.clicked_at?, follow.reminder)));
+        // A reminder of a payment is of an order that was placed: it brings nobody back.
+        let follows = cart.trail.follows.iter().filter(|follow| follow.reminder.step != PENDING_INDEX);
+        let clicks = follows.filter_map(|follow| Some((follow.clicked_at?, follow.reminder)));
         if let Some((_, reminder)) = clicks.filter(|(at, _)| inside(*at)).max_by_key(|(at, _)| *at) {
             return Self { attribution: Attribution::Clicked, step: name(reminder.step) };
         }
-        let sent = person.reminded.iter().filter(|reminded| inside(reminded.at)).max_by_key(|reminded| reminded.at);
+        let sent = person.reminded.iter().filter(|reminded| reminded.reminder.step != PENDING_INDEX);
+        let sent = sent.filter(|reminded| inside(reminded.at)).max_by_key(|reminded| reminded.at);
         match sent {
             Some(reminded) => Self { attribution: Attribution::Assisted, step: name(reminded.reminder.step) },
             None => Self { attribution: Attribution::Returned, step: None },

@@ -76,8 +76,8 @@ pub enum State {
     Active { stalls_at: Option<Moment> },
     /// Idle for too long; the facts are in [`Cart::last_abandonment`].
     Abandoned { next_step: Option<NextStep> },
-    /// An order was placed and its payment is on its way.
-    PaymentPending,
+    /// An order was placed and its payment is on its way; it is [`Cart::order`].
+    PaymentPending { next_step: Option<NextStep> },
     /// Bought.
     Converted { attribution: Attribution },
     /// Bought, then refunded or cancelled.
@@ -103,7 +103,7 @@ impl State {
         match self {
             Self::Active { .. } => StateName::Active,
             Self::Abandoned { .. } => StateName::Abandoned,
-            Self::PaymentPending => StateName::PaymentPending,
+            Self::PaymentPending { .. } => StateName::PaymentPending,
             Self::Converted { .. } => StateName::Converted,
             Self::Reverted => StateName::Reverted,
             Self::Dismissed => StateName::Dismissed,
@@ -118,7 +118,7 @@ impl State {
     /// Whether the shopper's events still move this cart.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self, Self::Active { .. } | Self::Abandoned { .. } | Self::PaymentPending)
+        matches!(self, Self::Active { .. } | Self::Abandoned { .. } | Self::PaymentPending { .. })
     }
 
     /// Whether only the name is left.
@@ -131,7 +131,7 @@ impl State {
 /// The reminder that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextStep {
-    /// Index into the program's steps; the service message has one of its own.
+    /// Index into the program's steps; the service message and the reminder of a payment have their own.
     pub index: u32,
     pub due_at: Moment,
     /// Set while something holds it back; `due_at` is then when it is looked at again.
@@ -161,6 +161,7 @@ pub struct Abandonment {
 /// A reminder that was decided, for `previous_reminders` and the caps to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReminderMark {
+    /// 0: the cart was never abandoned before.
     pub abandonment: u32,
     pub step: u32,
     pub decided_at: Moment,
@@ -243,6 +244,8 @@ pub struct Past {
     pub bought: Vec<BoughtLine>,
     /// Carts that were merged into it, the last few.
     pub absorbed: Vec<CartId>,
+    /// The abandonment in which the reminder of a payment was last decided, 0 before any: once in each.
+    pub payment_decided: Option<u32>,
 }
 
 impl Cart {
@@ -251,9 +254,8 @@ impl Cart {
     pub fn next_wake(&self) -> Moment {
         let due = match &self.state {
             State::Active { stalls_at } => *stalls_at,
-            State::Abandoned { next_step } => next_step.map(|step| step.due_at),
-            State::PaymentPending
-            | State::Converted { .. }
+            State::Abandoned { next_step } | State::PaymentPending { next_step } => next_step.map(|step| step.due_at),
+            State::Converted { .. }
             | State::Reverted
             | State::Dismissed
             | State::OptedOut
@@ -268,7 +270,7 @@ impl Cart {
     /// What holds the next reminder back.
     #[must_use]
     pub fn held_by(&self) -> Option<Why> {
-        let State::Abandoned { next_step } = &self.state else { return None };
+        let (State::Abandoned { next_step } | State::PaymentPending { next_step }) = &self.state else { return None };
         next_step.and_then(|step| step.held).map(|held| held.why)
     }
 

@@ -10,6 +10,7 @@ use super::id::{CartId, DeliveryId, EndpointName, OrderId, ShopId, StepName};
 use super::incentive::Grant;
 use super::money::{Currency, Minor};
 use super::names::named;
+use super::program::PENDING_INDEX;
 use super::reason::Reason;
 use super::send::{OutcomeName, STATE_EVENT_LIFE};
 use super::time::Moment;
@@ -72,7 +73,7 @@ named! {
         Expired = "expired",
         /// Too late to be of use.
         Stale = "stale",
-        /// A later step was due as well.
+        /// A later step was due as well, or another order took the place of the one it is about.
         Superseded = "superseded",
         /// Abandoned before the shop was switched on.
         BeforeActivation = "before_activation",
@@ -114,6 +115,10 @@ named! {
         Bot = "bot",
         /// A cart of the shop's own people, or made by a machine of theirs.
         Staff = "staff",
+        /// The payment that was on its way failed.
+        PaymentFailed = "payment_failed",
+        /// The order whose payment was on its way was cancelled, or refunded.
+        OrderCancelled = "order_cancelled",
     }
 }
 
@@ -122,7 +127,7 @@ named! {
 pub struct StepBrief {
     /// From 0.
     pub index: u32,
-    /// How many steps the program had.
+    /// How many steps the program had; 0 for what is of no sequence.
     pub of: u32,
     pub name: StepName,
     pub channel: Channel,
@@ -337,6 +342,12 @@ impl Delivery {
             attempts: Vec::new(),
             incentive: None,
         }
+    }
+
+    /// Whether this is the reminder of a payment on its way: of the event's order, and of no abandonment.
+    #[must_use]
+    pub fn is_of_payment(&self) -> bool {
+        self.event.step.as_ref().is_some_and(|step| step.index == PENDING_INDEX)
     }
 
     /// Whether this is a reminder, which is worth nothing when it is late.

@@ -159,7 +159,7 @@ impl<'a> Draft<'a> {
             // The clock of a tombstone starts when it becomes one.
             State::Expired | State::Erased => return,
             // A shop empties the cart when the order is placed, and a bank transfer takes days.
-            State::Converted { .. } | State::Reverted | State::PaymentPending => {
+            State::Converted { .. } | State::Reverted | State::PaymentPending { .. } => {
                 cart.last_activity_at.plus(retention.converted)
             }
             State::Active { .. }
@@ -241,11 +241,15 @@ impl<'a> Draft<'a> {
         self.enter(State::MergedInto(other.clone()));
     }
 
-    /// An order settles the cart and its payment is on its way.
+    /// An order settles the cart and its payment is on its way. The same news once more changes nothing about its reminder.
     pub fn await_payment(&mut self, order: OrderBrief, placed_at: Moment) {
         self.cart.last_activity_at = self.cart.last_activity_at.max(placed_at);
+        let next_step = match (&self.cart.state, &self.cart.order) {
+            (State::PaymentPending { next_step }, Some(known)) if known.id == order.id => *next_step,
+            _ => self.step_of_payment(placed_at),
+        };
         self.cart.order = Some(order);
-        self.enter(State::PaymentPending);
+        self.enter(State::PaymentPending { next_step });
     }
 
     /// The payment that was on its way failed: the cart is open again.

@@ -59,7 +59,7 @@ impl Ending {
             State::Suppressed { .. } => Self::Suppressed,
             State::Expired => Self::Expired,
             State::Erased => Self::Erased,
-            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending | State::MergedInto(_) => {
+            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending { .. } | State::MergedInto(_) => {
                 return None;
             }
         })

@@ -42,7 +42,7 @@ impl FunnelCell {
     #[must_use]
     pub fn of(cart: &Cart) -> Option<Self> {
         let standing = match cart.state {
-            State::Active { .. } | State::PaymentPending => Standing::Open,
+            State::Active { .. } | State::PaymentPending { .. } => Standing::Open,
             State::Abandoned { .. } | State::Dismissed | State::OptedOut => Standing::Abandoned,
             State::Converted { .. } => Standing::Bought,
             State::Reverted => Standing::Reverted,

@@ -8,14 +8,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::cart::{Cart, NextStep};
+use super::cart::{Cart, NextStep, State};
 use super::consent;
 use super::content::Channel;
-use super::delivery::Why;
-use super::note::ReminderId;
-use super::person::Person;
-use super::program::{Program, SERVICE_INDEX, Step};
+use super::delivery::{OrderBrief, Why};
+use super::note::{Reminded, ReminderId};
+use super::person::{Person, PurchaseMark};
+use super::program::{PENDING_INDEX, Program, SERVICE_INDEX, Step};
 use super::quiet::{QuietHours, SPREAD};
+use super::reason::ReasonCode;
 use super::send::{Vetting, why_state_forbids};
 use super::shoppers;
 use super::signal::{PaymentClass, SignalKind};
@@ -27,6 +28,8 @@ use super::zone::Zone;
 const MAY_STILL_FAIL: Duration = Duration::from_secs(30);
 /// When a cart whose lines are not to be had is looked at again, if nobody tells us of a restock.
 const STOCK_LOOK: Duration = Duration::from_hours(6);
+/// The span in which a payment is reminded of once: longer than anything may be held.
+const ONCE: Duration = Duration::from_hours(365 * 24);
 
 /// What is known beyond the cart.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,8 @@ pub struct Look<'a> {
     pub known: Known<'a>,
     pub step: Cow<'a, Step>,
     pub reminder: ReminderId,
+    /// Of whose payment it is; nothing of a reminder of an abandonment.
+    pub order: Option<OrderBrief>,
     /// When it first came due.
     pub since: Moment,
     /// From when on it is too late, unless it was held.
@@ -77,13 +82,19 @@ impl<'a> Look<'a> {
     /// The look at a step that has come due.
     #[must_use]
     pub fn at_step(cart: &'a Cart, known: Known<'a>, next: NextStep, now: Moment) -> Option<Self> {
-        let abandonment = cart.last_abandonment?;
-        let step = known.program.step(abandonment.reason.code, next.index)?;
+        let left = cart.last_abandonment;
+        let order = cart.order.clone().filter(|_| next.index == PENDING_INDEX);
+        if left.is_none() && order.is_none() {
+            return None;
+        }
+        let step = known.program.step(left.map_or(ReasonCode::Unknown, |left| left.reason.code), next.index)?;
+        let abandonment = left.map_or(0, |left| left.number);
         Some(Self {
             cart,
             known,
             step: Cow::Borrowed(step),
-            reminder: ReminderId { cart: cart.id.clone(), abandonment: abandonment.number, step: next.index },
+            reminder: ReminderId { cart: cart.id.clone(), abandonment, step: next.index },
+            order,
             since: next.held.map_or(next.due_at, |held| held.since),
             stale_at: next.due_at.plus(known.program.stale_after),
             now,
@@ -120,15 +131,31 @@ fn suppress_if(holds: bool, why: Why) -> Option<Vetting> {
 }
 
 fn purchase(look: &Look<'_>) -> Option<Vetting> {
+    if let Some(order) = &look.order {
+        // A cart that was emptied since is paid for all the same.
+        let pays = |mark: &PurchaseMark| mark.paid && (mark.order == order.id || mark.settles(look.cart));
+        return suppress_if(look.known.person.marks.iter().any(pays), Why::Purchased);
+    }
     let mark = look.known.person.purchase_settling(look.cart)?;
     Some(Vetting::Suppress(if mark.paid { Why::Purchased } else { Why::PaymentPending }))
 }
 
 fn state(look: &Look<'_>) -> Option<Vetting> {
-    why_state_forbids(&look.cart.state).map(Vetting::Suppress)
+    let why = match (&look.order, &look.cart.state) {
+        (Some(_), State::PaymentPending { .. }) => None,
+        // A payment that was on its way leads back to an open cart only by failing.
+        (Some(_), State::Active { .. } | State::Abandoned { .. }) => Some(Why::PaymentFailed),
+        (Some(_), State::Reverted) => Some(Why::OrderCancelled),
+        (_, state) => why_state_forbids(state),
+    };
+    why.map(Vetting::Suppress)
 }
 
 fn episode(look: &Look<'_>) -> Option<Vetting> {
+    if let Some(order) = &look.order {
+        let is_awaited = look.cart.order.as_ref().is_some_and(|awaited| awaited.id == order.id);
+        return suppress_if(!is_awaited, Why::Superseded);
+    }
     let number = look.cart.last_abandonment.map(|a| a.number);
     suppress_if(number != Some(look.reminder.abandonment), Why::ShopperReturned)
 }
@@ -138,9 +165,12 @@ fn shopper(look: &Look<'_>) -> Option<Vetting> {
 }
 
 fn activation(look: &Look<'_>) -> Option<Vetting> {
-    let abandoned_at = look.cart.last_abandonment?.abandoned_at;
+    let begun_at = match &look.order {
+        Some(order) => order.placed_at,
+        None => look.cart.last_abandonment?.abandoned_at,
+    };
     let activated_at = look.known.program.activated_at?;
-    suppress_if(abandoned_at < activated_at, Why::BeforeActivation)
+    suppress_if(begun_at < activated_at, Why::BeforeActivation)
 }
 
 fn stale(look: &Look<'_>) -> Option<Vetting> {
@@ -156,7 +186,8 @@ fn fraud(look: &Look<'_>) -> Option<Vetting> {
 }
 
 fn lines(look: &Look<'_>) -> Option<Vetting> {
-    suppress_if(look.cart.content.items.is_empty(), Why::NoItems)
+    // Shops empty the cart when the order is placed, and the order is what a payment is for.
+    suppress_if(look.order.is_none() && look.cart.content.items.is_empty(), Why::NoItems)
 }
 
 fn contact(look: &Look<'_>) -> Option<Vetting> {
@@ -178,7 +209,8 @@ fn conditions(look: &Look<'_>) -> Option<Vetting> {
 }
 
 fn link(look: &Look<'_>) -> Option<Vetting> {
-    suppress_if(look.cart.content.checkout_url.is_none(), Why::NoCheckoutUrl)
+    // Where an order was placed there is nothing to come back to.
+    suppress_if(look.order.is_none() && look.cart.content.checkout_url.is_none(), Why::NoCheckoutUrl)
 }
 
 fn holdout(look: &Look<'_>) -> Option<Vetting> {
@@ -188,7 +220,8 @@ fn holdout(look: &Look<'_>) -> Option<Vetting> {
 
 fn stock(look: &Look<'_>) -> Option<Vetting> {
     let window = look.known.program.restock_window;
-    if !look.known.stock.is_missing_a_line_of(look.cart) {
+    // What was ordered is the buyer's, whatever became of the rest.
+    if look.order.is_some() || !look.known.stock.is_missing_a_line_of(look.cart) {
         return None;
     }
     let last = look.since.plus(window);
@@ -201,21 +234,21 @@ fn stock(look: &Look<'_>) -> Option<Vetting> {
 fn cap(look: &Look<'_>) -> Option<Vetting> {
     let Known { person, program, .. } = look.known;
     let others = || person.reminded.iter().filter(|reminded| reminded.reminder != look.reminder);
-    let full = |count: u32, within: Duration, counts: &dyn Fn(&ReminderId, Channel) -> bool| {
-        let mut moments: Vec<Moment> = others()
-            .filter(|r| counts(&r.reminder, r.channel) && r.at > look.now.minus(within))
-            .map(|r| r.at)
-            .collect();
+    let full = |count: u32, within: Duration, counts: &dyn Fn(&Reminded) -> bool| {
+        let mut moments: Vec<Moment> =
+            others().filter(|r| counts(r) && r.at > look.now.minus(within)).map(|r| r.at).collect();
         moments.sort();
         let freed = moments.len().checked_sub(usize::try_from(count).unwrap_or(usize::MAX))?;
         moments.get(freed).map(|at| at.plus(within))
     };
-    let of_all = program.caps.iter().filter_map(|cap| full(cap.count, cap.within, &|_, _| true));
+    let of_all = program.caps.iter().filter_map(|cap| full(cap.count, cap.within, &|_| true));
     let of_cart = consent::cart_cap(program.consent, look.step.channel).and_then(|within| {
         let channel = look.step.channel;
-        full(1, within, &|of, by| of.cart == look.cart.id && by == channel)
+        full(1, within, &|r| r.reminder.cart == look.cart.id && r.channel == channel)
     });
-    let until = of_all.chain(of_cart).max()?;
+    // An order may have closed several carts of its buyer; one of them reminds of its payment.
+    let of_order = look.order.as_ref().and_then(|order| full(1, ONCE, &|r| r.order.as_ref() == Some(&order.id)));
+    let until = of_all.chain(of_cart).chain(of_order).max()?;
     let newest = others().map(|reminded| reminded.at).max()?;
     if look.now.since(newest) < MAY_STILL_FAIL {
         let soon = look.now.plus(MAY_STILL_FAIL).plus(look.share(MAY_STILL_FAIL));

@@ -20,6 +20,7 @@ use super::time::Moment;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReminderId {
     pub cart: CartId,
+    /// From 1; 0 for a cart that was never abandoned, of whose payment a reminder can be.
     pub abandonment: u32,
     /// From 0.
     pub step: u32,
@@ -42,6 +43,8 @@ pub struct Reminded {
     pub channel: Channel,
     /// Of its last attempt.
     pub at: Moment,
+    /// Of whose payment it was.
+    pub order: Option<OrderId>,
 }
 
 /// The person is part of an experiment, and stays in the arm where it began.
@@ -214,7 +217,7 @@ impl ReminderId {
     /// Of a delivery that is a reminder.
     #[must_use]
     pub fn of(delivery: &Delivery) -> Option<Self> {
-        let abandonment = delivery.event.abandonment.as_ref().map(|a| a.number)?;
+        let abandonment = delivery.event.abandonment.as_ref().map_or(0, |a| a.number);
         let step = delivery.event.step.as_ref().map(|step| step.index)?;
         Some(Self { cart: delivery.cart.clone(), abandonment, step })
     }

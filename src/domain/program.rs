@@ -110,6 +110,8 @@ pub struct Service {
 
 /// The index of the service message. Steps of a sequence have lower ones, so that no two share an id.
 pub const SERVICE_INDEX: u32 = 20;
+/// The index of the reminder of a payment that is on its way.
+pub const PENDING_INDEX: u32 = 21;
 
 /// At most so many reminders for one person in any such span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +165,8 @@ pub struct Program {
     /// The first that names a reason replaces the steps for it.
     pub overrides: Vec<Override>,
     pub service: Option<Service>,
+    /// The reminder of a payment that is on its way; its delay counts from the order. It is of no sequence.
+    pub payment_pending: Option<Step>,
     /// A reminder that could not be sent this long after its moment is stale, and is not sent.
     pub stale_after: Duration,
     /// A reminder that would be held for longer than this is not sent.
@@ -207,8 +211,10 @@ impl Program {
     /// The step of this index.
     #[must_use]
     pub fn step(&self, reason: ReasonCode, index: u32) -> Option<&Step> {
-        if index == SERVICE_INDEX {
-            return self.service.as_ref().map(|service| &service.step);
+        match index {
+            SERVICE_INDEX => return self.service.as_ref().map(|service| &service.step),
+            PENDING_INDEX => return self.payment_pending.as_ref(),
+            _ => {}
         }
         self.steps_for(reason).get(usize::try_from(index).ok()?)
     }
@@ -218,6 +224,9 @@ impl Program {
     pub fn index_of(&self, name: &StepName) -> Option<u32> {
         if self.service.as_ref().is_some_and(|service| service.step.name == *name) {
             return Some(SERVICE_INDEX);
+        }
+        if self.payment_pending.as_ref().is_some_and(|step| step.name == *name) {
+            return Some(PENDING_INDEX);
         }
         let mut sequences = std::iter::once(&self.steps).chain(self.overrides.iter().map(|other| &other.steps));
         let place = |steps: &Vec<Step>| steps.iter().position(|step| step.name == *name);
@@ -255,7 +264,8 @@ impl Program {
     /// Every channel that a reminder can go out on.
     pub fn channels(&self) -> impl Iterator<Item = Channel> + '_ {
         let steps = self.overrides.iter().flat_map(|other| &other.steps).chain(&self.steps);
-        steps.chain(self.service.as_ref().map(|service| &service.step)).map(|step| step.channel)
+        let others = self.service.iter().map(|service| &service.step).chain(&self.payment_pending);
+        steps.chain(others).map(|step| step.channel)
     }
 
     /// How long it is remembered that a person was reminded: as long as a cap asks, or an order could owe to it.
@@ -295,6 +305,7 @@ impl Default for Program {
                 step: step("service", 0),
                 keeps_quiet: false,
             }),
+            payment_pending: None,
             stale_after: Duration::from_secs(12 * HOUR),
             held_max: Duration::from_secs(48 * HOUR),
             consent: ConsentPreset::Strict,

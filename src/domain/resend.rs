@@ -9,7 +9,7 @@ use super::cart::{Abandonment, Cart};
 use super::content::Channel;
 use super::delivery::{Delivery, Event, EventKind, Status, StepBrief, Why};
 use super::id::{DeliveryId, EndpointName, StepName};
-use super::program::SERVICE_INDEX;
+use super::program::{PENDING_INDEX, SERVICE_INDEX};
 use super::send::STATE_EVENT_LIFE;
 use super::time::Moment;
 
@@ -81,8 +81,10 @@ fn events_of(cart: &Cart, steps: u32) -> Vec<Event> {
         for kind in EventKind::ALL.iter().filter(is_told) {
             events.push(plain(*kind, episode));
         }
-        if let (Some(_), Ok(name)) = (episode, StepName::parse("step")) {
-            events.extend((0..steps).chain([SERVICE_INDEX]).map(|index| Event {
+        if let Ok(name) = StepName::parse("step") {
+            // Before any abandonment there is but the reminder of a payment.
+            let of_episode = (0..steps).chain([SERVICE_INDEX]).filter(|_| episode.is_some());
+            events.extend(of_episode.chain([PENDING_INDEX]).map(|index| Event {
                 step: Some(StepBrief { index, of: steps, name: name.clone(), channel: Channel::Email }),
                 ..plain(EventKind::Reminder, episode)
             }));

@@ -141,8 +141,9 @@ pub fn look_at<'a>(delivery: &Delivery, cart: &'a Cart, known: Known<'a>, now: M
         },
         Cow::Borrowed,
     );
+    let order = delivery.event.order.as_ref().filter(|_| delivery.is_of_payment());
     let (since, stale_at) = (delivery.event.at, delivery.send_not_after);
-    Some(Look { cart, known, step, reminder, since, stale_at, now })
+    Some(Look { cart, known, step, reminder, order: order.cloned(), since, stale_at, now })
 }
 
 /// Why a cart in this state is not reminded; `None` for an abandoned one.
@@ -151,7 +152,7 @@ pub fn why_state_forbids(state: &State) -> Option<Why> {
     match state {
         State::Abandoned { .. } => None,
         State::Active { .. } => Some(Why::ShopperReturned),
-        State::PaymentPending => Some(Why::PaymentPending),
+        State::PaymentPending { .. } => Some(Why::PaymentPending),
         State::Converted { .. } | State::Reverted => Some(Why::Purchased),
         State::Dismissed => Some(Why::Dismissed),
         State::OptedOut => Some(Why::OptedOut),

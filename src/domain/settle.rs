@@ -40,13 +40,13 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment, p
     match news.status {
         OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at, person),
         OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
-        OrderStatus::Failed if by_this && draft.cart.state == State::PaymentPending => {
+        OrderStatus::Failed if by_this && matches!(draft.cart.state, State::PaymentPending { .. }) => {
             let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
             draft.reopen(at);
             signal::keep(&mut draft.cart.signals, Signal { kind, at });
         }
         OrderStatus::Cancelled | OrderStatus::Refunded
-            if by_this && (is_converted || draft.cart.state == State::PaymentPending) =>
+            if by_this && (is_converted || matches!(draft.cart.state, State::PaymentPending { .. })) =>
         {
             draft.revert(at);
         }
@@ -66,7 +66,7 @@ pub(super) fn settle_by_purchase(draft: &mut Draft<'_>, person: &Person) -> bool
     if mark.paid {
         draft.convert(brief, placed_at, person);
         true
-    } else if draft.cart.state == State::PaymentPending {
+    } else if matches!(draft.cart.state, State::PaymentPending { .. }) {
         false
     } else {
         draft.await_payment(brief, placed_at);

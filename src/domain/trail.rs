@@ -23,7 +23,7 @@ pub const FOLLOWS_MAX: usize = 16;
 /// One reminder of a cart: what a link in it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReminderRef {
-    /// The number of the abandonment, from 1.
+    /// The number of the abandonment, from 1; 0 before any.
     pub abandonment: u32,
     /// Index into the program's steps at the time.
     pub step: u32,

@@ -3,7 +3,7 @@
 //! The storefront of another device does not know of the order and sends the bought lines again; they are known by being
 //! as they were, and stay out. A line that changed is wanted anew. Read next: `domain/decide.rs`, which calls this.
 
-use super::cart::Cart;
+use super::cart::{Cart, State};
 use super::content::{Content, Item, Totals};
 use super::id::OrderId;
 use super::money::Minor;
@@ -41,6 +41,10 @@ impl Cart {
 
     /// Leaves out what the person is known to have bought: of the rest a reminder may speak.
     pub fn leave_out_bought(&mut self, person: &Person) {
+        if matches!(self.state, State::PaymentPending { .. }) {
+            // What is bought of it is what its payment is for.
+            return;
+        }
         for mark in &person.marks {
             self.trim(mark);
         }

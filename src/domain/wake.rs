@@ -58,13 +58,15 @@ pub fn on_wake(cart: Cart, known: Known<'_>, now: Moment) -> Option<Decision> {
                 stall(&mut draft, stalls_at, person);
                 draft.set_moments();
             }
-            State::Abandoned { next_step: Some(step) } if step.due_at == wake => {
+            State::Abandoned { next_step: Some(step) } | State::PaymentPending { next_step: Some(step) }
+                if step.due_at == wake =>
+            {
                 if !settle_by_purchase(&mut draft, person) {
                     draft.remind(step, known);
                 }
                 draft.set_moments();
             }
-            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending => {
+            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending { .. } => {
                 draft.bury(State::Expired, wake);
             }
             State::Converted { .. }

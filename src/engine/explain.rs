@@ -5,8 +5,8 @@
 
 use super::inbox::Engine;
 use crate::domain::{
-    self, Abandonment, Cart, CartId, Channel, Considered, GUARDS, Known, Look, Moment, NextStep, Reason, ReasonCode,
-    SERVICE_INDEX, ShopId, State, StepName, Vetting,
+    self, Abandonment, Cart, CartId, Channel, Considered, GUARDS, Known, Look, Moment, NextStep, PENDING_INDEX, Reason,
+    ReasonCode, ShopId, State, StepName, Vetting,
 };
 use crate::store::{Letter, StoreResult};
 
@@ -57,7 +57,7 @@ impl Engine {
         let rules = domain::consider(&cart, &program.rules);
         let reason = cart.last_abandonment.map_or(ReasonCode::Unknown, |abandonment| abandonment.reason.code);
         let named = |index| program.step(reason, index).map(|step| (index, step.name.clone()));
-        let steps = (0..=SERVICE_INDEX).filter_map(named).collect();
+        let steps = (0..=PENDING_INDEX).filter_map(named).collect();
         Ok(Some(Explanation { cart, letters, outlook, rules, steps }))
     }
 }
@@ -66,7 +66,9 @@ fn outlook(cart: &Cart, known: Known<'_>, now: Moment) -> Outlook {
     let silent =
         |verdict| Outlook { asked_at: now, verdict, assumes_abandoned_at: None, step: None, guards: Vec::new() };
     match &cart.state {
-        State::Abandoned { next_step: Some(next) } => look(cart, known, *next, now).unwrap_or_else(|| silent(None)),
+        State::Abandoned { next_step: Some(next) } | State::PaymentPending { next_step: Some(next) } => {
+            look(cart, known, *next, now).unwrap_or_else(|| silent(None))
+        }
         State::Active { stalls_at: Some(stalls_at) } => {
             let assumed = as_if_abandoned(cart, *stalls_at);
             let first = assumed.last_abandonment.and_then(|a| known.program.step(a.reason.code, 0));
@@ -77,7 +79,7 @@ fn outlook(cart: &Cart, known: Known<'_>, now: Moment) -> Outlook {
         }
         // The sequence is over, or nothing would ever begin it.
         State::Abandoned { next_step: None } | State::Active { stalls_at: None } => silent(None),
-        State::PaymentPending
+        State::PaymentPending { .. }
         | State::Converted { .. }
         | State::Reverted
         | State::Dismissed

@@ -264,10 +264,10 @@ impl Scheduler {
     fn identifiers(&self, sleeper: &Sleeper<'_>) -> Vec<IdentifierHash> {
         let cart = &sleeper.cart;
         match cart.state {
-            State::Active { .. } | State::Abandoned { .. } => {
+            State::Active { .. } | State::Abandoned { .. } | State::PaymentPending { next_step: Some(_) } => {
                 self.engine.identity.hashes(sleeper.whose.shop, &cart.content.shopper)
             }
-            State::PaymentPending
+            State::PaymentPending { next_step: None }
             | State::Converted { .. }
             | State::Reverted
             | State::Dismissed

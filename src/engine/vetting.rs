@@ -178,7 +178,8 @@ impl Passed {
 
 fn reminded(delivery: &Delivery, now: Moment) -> Option<Reminded> {
     let channel = delivery.event.step.as_ref()?.channel;
-    Some(Reminded { reminder: ReminderId::of(delivery)?, delivery: delivery.id.clone(), channel, at: now })
+    let order = delivery.event.order.as_ref().filter(|_| delivery.is_of_payment()).map(|order| order.id.clone());
+    Some(Reminded { reminder: ReminderId::of(delivery)?, delivery: delivery.id.clone(), channel, at: now, order })
 }
 
 /// The body to send; `None` when there is nothing left to tell about.

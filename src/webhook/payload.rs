@@ -62,7 +62,7 @@ pub fn render(delivery: &Delivery, cart: &Cart, beside: &Beside<'_>) -> Result<V
         return Ok(body);
     }
     let mut data = about(delivery, cart, beside);
-    add_content(&mut data, delivery.event.kind, cart, beside);
+    add_content(&mut data, delivery, cart, beside);
     if delivery.is_reminder() {
         add_links(&mut data, beside.links, beside.thin);
         data.incentive = beside.offer.map(IncentiveForm::of);
@@ -111,7 +111,8 @@ fn fitting(value: &impl Serialize) -> Option<Vec<u8>> {
 fn about<'a>(delivery: &'a Delivery, cart: &'a Cart, beside: &Beside<'a>) -> Data<'a> {
     let event = &delivery.event;
     let of_stall = matches!(event.kind, EventKind::Abandoned | EventKind::Reminder);
-    let episode = event.abandonment.as_ref();
+    // A payment on its way is no abandonment, even where one went before.
+    let episode = event.abandonment.as_ref().filter(|_| !delivery.is_of_payment());
     let reason = event.reason.or_else(|| episode.filter(|_| of_stall).map(|a| a.reason));
     let mut data = Data {
         cart_id: delivery.cart.as_str(),
@@ -125,7 +126,7 @@ fn about<'a>(delivery: &'a Delivery, cart: &'a Cart, beside: &Beside<'a>) -> Dat
         ..Data::default()
     };
     if let Some(step) = &event.step {
-        let this = (data.abandonment.unwrap_or_default(), step.index);
+        let this = (event.abandonment.map_or(0, |a| a.number), step.index);
         let earlier = cart.reminders.iter().take_while(|mark| (mark.abandonment, mark.step) != this);
         data.step = Some(StepForm::of(step));
         data.channel = Some(step.channel.as_str());
@@ -137,22 +138,24 @@ fn about<'a>(delivery: &'a Delivery, cart: &'a Cart, beside: &Beside<'a>) -> Dat
 }
 
 /// What the cart holds now. A cart whose content is gone has none.
-fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, cart: &'a Cart, beside: &Beside<'a>) {
-    let (content, thin) = (&cart.content, beside.thin);
+fn add_content<'a>(data: &mut Data<'a>, delivery: &Delivery, cart: &'a Cart, beside: &Beside<'a>) {
+    let (kind, content, thin) = (delivery.event.kind, &cart.content, beside.thin);
     if kind == EventKind::Expired {
         return;
     }
     let of_stall = matches!(kind, EventKind::Abandoned | EventKind::Reminder);
     let of_order = matches!(kind, EventKind::Recovered | EventKind::Converted | EventKind::Reverted);
     data.currency = Some(content.currency.code());
-    data.totals = Some(TotalsForm::of(&content.totals));
+    let ordered = ordered(delivery, cart);
+    data.totals = ordered.is_empty().then(|| TotalsForm::of(&content.totals));
     if of_stall || of_order {
         let line = if thin { ItemForm::thin } else { ItemForm::full };
         let now = |item: &Item| {
             let price = beside.stock.of(&item.product_id).and_then(|level| level.price);
             (price, beside.stock.has(cart, item))
         };
-        data.items = Some(content.items.iter().map(|item| line(item, now(item))).collect());
+        let lines = if ordered.is_empty() { content.items.iter().collect() } else { ordered };
+        data.items = Some(lines.into_iter().map(|item| line(item, now(item))).collect());
     }
     if thin {
         return;
@@ -163,8 +166,16 @@ fn add_content<'a>(data: &mut Data<'a>, kind: EventKind, cart: &'a Cart, beside:
     data.attributes = content.attributes.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     if of_stall {
         data.consent = Some(ConsentForm::newest_of_each(&content.consent));
-        data.recovery_url = content.checkout_url.as_ref().map(WebUrl::as_str);
+        let checkout_url = content.checkout_url.as_ref().filter(|_| !delivery.is_of_payment());
+        data.recovery_url = checkout_url.map(WebUrl::as_str);
     }
+}
+
+/// What an order took out of its cart, of a reminder of its payment: where it did not take all, what is left is not what
+/// the payment is for.
+fn ordered<'a>(delivery: &Delivery, cart: &'a Cart) -> Vec<&'a Item> {
+    let Some(order) = delivery.event.order.as_ref().filter(|_| delivery.is_of_payment()) else { return Vec::new() };
+    cart.past.bought.iter().filter(|line| line.order == order.id).map(|line| &line.item).collect()
 }
 
 /// Which links a body bears. What leads to a cart, or acts for a person, is nothing for a thin one; the check says no more

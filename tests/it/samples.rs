@@ -157,6 +157,7 @@ fn past() -> Past {
         arm: ArmName::parse(&"a".repeat(32)).ok(),
         bought: vec![BoughtLine { order: order_id("o-9"), item: item("p-9") }],
         absorbed: vec![cart_id("c-9")],
+        payment_decided: Some(u32::MAX),
     }
 }
 
@@ -296,7 +297,8 @@ pub fn states() -> Vec<State> {
         State::Active { stalls_at: None },
         State::Abandoned { next_step },
         State::Abandoned { next_step: None },
-        State::PaymentPending,
+        State::PaymentPending { next_step },
+        State::PaymentPending { next_step: None },
         State::Converted { attribution: Attribution::Clicked },
         State::Converted { attribution: Attribution::Organic },
         State::Reverted,

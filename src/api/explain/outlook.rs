@@ -149,7 +149,8 @@ fn wake_for(cart: &Cart) -> &'static str {
         && *stalls_at == Some(wake)
     {
         "idle_window"
-    } else if let State::Abandoned { next_step: Some(step) } = &cart.state
+    } else if let State::Abandoned { next_step: Some(step) } | State::PaymentPending { next_step: Some(step) } =
+        &cart.state
         && step.due_at == wake
     {
         "reminder"

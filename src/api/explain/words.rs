@@ -15,7 +15,7 @@ pub const fn because(why: Why) -> &'static str {
         Why::Erased => "it was erased",
         Why::Expired => "its retention is over",
         Why::Stale => "it is too late to be of use",
-        Why::Superseded => "a later step was due as well",
+        Why::Superseded => "something later took its place",
         Why::BeforeActivation => "it was abandoned before the shop was switched on",
         Why::NoContact => "there is no address for this channel",
         Why::NoConsent => "there is no consent for this channel",
@@ -39,6 +39,8 @@ pub const fn because(why: Why) -> &'static str {
         Why::ConditionsNotMet => "the step is for other carts",
         Why::Bot => "it is a crawler's",
         Why::Staff => "it is the shop's own",
+        Why::PaymentFailed => "the payment failed",
+        Why::OrderCancelled => "the order was cancelled or refunded",
     }
 }
 

@@ -89,7 +89,7 @@ impl Draft<'_> {
     /// for what only the shop knows.
     pub fn cancel(&mut self, said: Option<&Said>, at: Moment, person: &Person) -> Applied {
         let is_over = match &self.cart.state {
-            State::PaymentPending
+            State::PaymentPending { .. }
             | State::Converted { .. }
             | State::Reverted
             | State::Dismissed

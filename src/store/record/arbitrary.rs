@@ -87,12 +87,13 @@ fn order_brief() -> impl Strategy<Value = OrderBrief> {
 }
 
 fn state() -> impl Strategy<Value = State> {
-    let held = (moment(), select(Why::ALL)).prop_map(|(since, why)| Held { since, why });
-    let step = (any::<u32>(), moment(), of(held)).prop_map(|(index, due_at, held)| NextStep { index, due_at, held });
+    let held = || (moment(), select(Why::ALL)).prop_map(|(since, why)| Held { since, why });
+    let step =
+        || (any::<u32>(), moment(), of(held())).prop_map(|(index, due_at, held)| NextStep { index, due_at, held });
     prop_oneof![
         of(moment()).prop_map(|stalls_at| State::Active { stalls_at }),
-        of(step).prop_map(|next_step| State::Abandoned { next_step }),
-        Just(State::PaymentPending),
+        of(step()).prop_map(|next_step| State::Abandoned { next_step }),
+        of(step()).prop_map(|next_step| State::PaymentPending { next_step }),
         attribution().prop_map(|attribution| State::Converted { attribution }),
         Just(State::Reverted),
         Just(State::Dismissed),
@@ -240,9 +241,10 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let moments = proptest::array::uniform8(moment());
     let rest =
         (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
+    let rest = (rest, of(any::<u32>()));
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
-        let (revision, abandonments, last_abandonment, reminders, order, (heard, trail)) = rest;
+        let ((revision, abandonments, last_abandonment, reminders, order, (heard, trail)), payment_decided) = rest;
         Cart {
             shop,
             id,
@@ -267,7 +269,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             heard,
             furthest_at: at[7],
             trail,
-            past: Past { arm: None, bought: Vec::new(), absorbed: Vec::new() },
+            past: Past { arm: None, bought: Vec::new(), absorbed: Vec::new(), payment_decided },
         }
     })
 }

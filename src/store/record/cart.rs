@@ -60,7 +60,7 @@ struct StateRecord<'a> {
     /// Active: when it stalls.
     #[serde(default)]
     at: Option<i64>,
-    /// Abandoned: the step that comes next.
+    /// Abandoned, payment pending: the step that comes next.
     #[serde(default)]
     step: Option<(u32, i64)>,
     /// Converted: the attribution. Suppressed: the why.
@@ -69,7 +69,7 @@ struct StateRecord<'a> {
     /// Merged: the other cart.
     #[serde(default, borrow)]
     into: Option<Cow<'a, str>>,
-    /// Abandoned: since when something holds the step back, and what.
+    /// Since when something holds the step back, and what.
     #[serde(default)]
     held: Option<(i64, u8)>,
 }
@@ -79,7 +79,7 @@ impl<'a> StateRecord<'a> {
         let mut record = Self { code: state.name().code(), at: None, step: None, detail: 0, into: None, held: None };
         match state {
             State::Active { stalls_at } => record.at = stalls_at.map(Moment::millis),
-            State::Abandoned { next_step } => {
+            State::Abandoned { next_step } | State::PaymentPending { next_step } => {
                 record.step = next_step.map(|step| (step.index, step.due_at.millis()));
                 let held = next_step.and_then(|step| step.held);
                 record.held = held.map(|held| (held.since.millis(), held.why.code()));
@@ -87,12 +87,7 @@ impl<'a> StateRecord<'a> {
             State::Converted { attribution } => record.detail = attribution.code(),
             State::Suppressed { why } => record.detail = why.code(),
             State::MergedInto(cart) => record.into = Some(Cow::Borrowed(cart.as_str())),
-            State::PaymentPending
-            | State::Reverted
-            | State::Dismissed
-            | State::OptedOut
-            | State::Expired
-            | State::Erased => {}
+            State::Reverted | State::Dismissed | State::OptedOut | State::Expired | State::Erased => {}
         }
         record
     }
@@ -100,13 +95,8 @@ impl<'a> StateRecord<'a> {
     fn into_state(self) -> Option<State> {
         Some(match StateName::from_code(self.code)? {
             StateName::Active => State::Active { stalls_at: self.at.map(Moment::from_millis) },
-            StateName::Abandoned => {
-                let held = |(since, why)| Some(Held { since: Moment::from_millis(since), why: Why::from_code(why)? });
-                let held = known(self.held, held)?;
-                let step = |(index, due_at)| NextStep { index, due_at: Moment::from_millis(due_at), held };
-                State::Abandoned { next_step: self.step.map(step) }
-            }
-            StateName::PaymentPending => State::PaymentPending,
+            StateName::Abandoned => State::Abandoned { next_step: self.next_step()? },
+            StateName::PaymentPending => State::PaymentPending { next_step: self.next_step()? },
             StateName::Converted => State::Converted { attribution: Attribution::from_code(self.detail)? },
             StateName::Reverted => State::Reverted,
             StateName::Dismissed => State::Dismissed,
@@ -116,6 +106,16 @@ impl<'a> StateRecord<'a> {
             StateName::Expired => State::Expired,
             StateName::Erased => State::Erased,
         })
+    }
+}
+
+impl StateRecord<'_> {
+    #[expect(clippy::option_option, reason = "absent and unreadable are two things")]
+    fn next_step(&self) -> Option<Option<NextStep>> {
+        let held = |(since, why)| Some(Held { since: Moment::from_millis(since), why: Why::from_code(why)? });
+        let held = known(self.held, held)?;
+        let step = |(index, due_at)| NextStep { index, due_at: Moment::from_millis(due_at), held };
+        Some(self.step.map(step))
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
             ReminderResult: "decided delivered dead suppressed deferred",
             Stage: "browse cart contact shipping payment",
             StateName: "active abandoned payment_pending converted reverted dismissed opted_out suppressed merged expired erased",
-            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable quiet_hours frequency_cap holdout out_of_stock conditions_not_met bot staff",
+            Why: "purchased payment_pending shopper_returned dismissed opted_out merged erased expired stale superseded before_activation no_contact no_consent no_items no_checkout_url no_endpoint endpoint_removed endpoint_paused test_cart fraud_suspected endpoint_gone rejected retries_exhausted payload_too_large endpoint_failing unreadable quiet_hours frequency_cap holdout out_of_stock conditions_not_met bot staff payment_failed order_cancelled",
             Withheld: "just_browsing bought_before person_cap codes_exhausted",
         }
     }

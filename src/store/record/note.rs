@@ -50,6 +50,9 @@ struct RemindedRecord<'a> {
     delivery: Text<'a>,
     channel: u8,
     at: i64,
+    /// Left out where there is none: an earlier version reads what it would have written.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    order: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,12 +103,13 @@ pub fn note_payload(note: &Note) -> Vec<u8> {
             let channel = channel.map(Coded::code);
             tagged(OPTED_OUT, &OptedOutRecord { channel, at: at.millis() })
         }
-        Note::Reminded(Reminded { reminder, delivery, channel, at }) => {
+        Note::Reminded(Reminded { reminder, delivery, channel, at, order }) => {
             let record = RemindedRecord {
                 reminder: ReminderRecord::of(reminder),
                 delivery: Cow::Borrowed(delivery.as_str()),
                 channel: channel.code(),
                 at: at.millis(),
+                order: order.as_ref().map(|order| Cow::Borrowed(order.as_str())),
             };
             tagged(REMINDED, &record)
         }
@@ -174,6 +178,7 @@ pub fn into_note(payload: &[u8]) -> Option<Note> {
                 delivery: DeliveryId::parse(&record.delivery)?,
                 channel: Channel::from_code(record.channel)?,
                 at: Moment::from_millis(record.at),
+                order: known(record.order, |order| OrderId::parse(&order).ok())?,
             })
         }
         EXPOSED => {

@@ -16,6 +16,9 @@ pub struct PastRecord<'a> {
     bought: Vec<(Cow<'a, str>, ItemRecord<'a>)>,
     #[serde(borrow)]
     absorbed: Vec<Cow<'a, str>>,
+    /// Left out where there is none: an earlier version reads what it would have written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payment_decided: Option<u32>,
 }
 
 impl<'a> PastRecord<'a> {
@@ -25,6 +28,7 @@ impl<'a> PastRecord<'a> {
             arm: past.arm.as_ref().map(|arm| Cow::Borrowed(arm.as_str())),
             bought: past.bought.iter().map(bought).collect(),
             absorbed: past.absorbed.iter().map(|cart| Cow::Borrowed(cart.as_str())).collect(),
+            payment_decided: past.payment_decided,
         }
     }
 
@@ -36,6 +40,7 @@ impl<'a> PastRecord<'a> {
             arm: known(self.arm, |arm| ArmName::parse(&arm).ok())?,
             bought: self.bought.into_iter().map(bought).collect::<Option<_>>()?,
             absorbed: self.absorbed.iter().map(|cart| CartId::parse(cart).ok()).collect::<Option<_>>()?,
+            payment_decided: self.payment_decided,
         })
     }
 }

@@ -91,6 +91,26 @@ fn a_kind_of_note_that_a_later_version_made_is_told_from_a_broken_one() {
 }
 
 #[test]
+fn what_an_earlier_version_wrote_of_a_reminder_is_read_and_written_as_it_was() {
+    let delivery = DeliveryId::parse(&format!("dlv_{:032x}", 7)).expect("an id");
+    let mut payload = vec![2];
+    payload.extend(rmp_serde::to_vec(&(("c-1", 1, 0), delivery.as_str(), 0, 5)).expect("plain data"));
+    let bytes = packing::plain(FORMAT, &payload);
+    let note = decode_note(&bytes).expect("readable");
+    assert!(matches!(&note, Note::Reminded(Reminded { order: None, at, .. }) if at.millis() == 5), "{note:?}");
+    assert_eq!(encode_note(&note), bytes);
+    let past = rmp_serde::to_vec(&(Some("later"), Vec::<()>::new(), vec!["c-9"])).expect("plain data");
+    let read: past::PastRecord<'_> = read(&past).expect("readable");
+    let read = read.into_past().expect("valid");
+    assert_eq!((read.payment_decided, read.absorbed.len()), (None, 1));
+    assert_eq!(payload_of(&read), past);
+}
+
+fn payload_of(past: &Past) -> Vec<u8> {
+    payload(&past::PastRecord::of(past))
+}
+
+#[test]
 fn a_dictionary_in_use_never_changes() {
     let hash: Vec<String> = Sha256::digest(packing::DICTIONARY_1).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(

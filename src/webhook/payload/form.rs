@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 
 use super::content::{ConsentForm, ItemForm, ShopperForm, TotalsForm};
 use crate::domain::{
-    Currency, Digest, Moment, Offer, OrderBrief, Reason, ReasonCode, ReminderMark, SERVICE_INDEX, StepBrief, Worth,
+    Currency, Digest, Moment, Offer, OrderBrief, PENDING_INDEX, Reason, ReasonCode, ReminderMark, SERVICE_INDEX,
+    StepBrief, Worth,
 };
 
 /// A moment as RFC 3339 in UTC.
@@ -154,14 +155,15 @@ pub(super) struct StepForm<'a> {
 }
 
 impl<'a> StepForm<'a> {
-    /// Counted from 1 outside, so that it reads "1 of 3"; 0 is the service message before them.
+    /// Counted from 1 outside, so that it reads "1 of 3"; 0 is what is of no sequence: the service message, and the
+    /// reminder of a payment.
     pub(super) fn of(step: &'a StepBrief) -> Self {
         Self { index: outside(step.index), of: step.of, name: step.name.as_str() }
     }
 }
 
 const fn outside(index: u32) -> u32 {
-    if index == SERVICE_INDEX { 0 } else { index.saturating_add(1) }
+    if matches!(index, SERVICE_INDEX | PENDING_INDEX) { 0 } else { index.saturating_add(1) }
 }
 
 #[derive(Serialize)]

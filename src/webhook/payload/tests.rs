@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::form::response;
 use super::*;
 use crate::domain::{
-    Abandonment, CartId, Channel, Consent, ConsentStatus, Content, Currency, Digest, EndpointBrief, EndpointName,
-    Event, Heard, IncentiveCode, IncentiveName, Item, Minor, Moment, OrderBrief, OrderId, Past, PersonalText,
-    ProductId, Reason, ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper, Stage, StageSet, State, StepBrief,
-    StepName, Totals, Trail, Why, Worth, retry_ladder,
+    Abandonment, BoughtLine, CartId, Channel, Consent, ConsentStatus, Content, Currency, Digest, EndpointBrief,
+    EndpointName, Event, Heard, IncentiveCode, IncentiveName, Item, Minor, Moment, OrderBrief, OrderId, PENDING_INDEX,
+    Past, PersonalText, ProductId, Reason, ReasonCode, ReasonSource, ReminderMark, ShopId, Shopper, Stage, StageSet,
+    State, StepBrief, StepName, Totals, Trail, Why, Worth, retry_ladder,
 };
 
 const DOCS: &str = include_str!("../../../docs/webhooks.md");
@@ -264,6 +264,37 @@ fn the_documentation_shows_every_event_as_it_is_sent() {
         let sent = value(&body(*kind, &cart(), false));
         assert_eq!(value(example), sent, "{kind}: {}", serde_json::to_string_pretty(&sent).expect("JSON"));
     }
+}
+
+/// Of the payment of an order that was placed after the abandonment, and took what is in the cart.
+fn of_payment() -> Delivery {
+    let step = StepName::parse("payment_pending").expect("a name");
+    let step = StepBrief { index: PENDING_INDEX, of: 0, name: step, channel: Channel::Email };
+    let order = delivery(EventKind::Converted).event.order;
+    let due_at = at("2026-11-25T07:12:00Z");
+    let event = Event { at: due_at, step: Some(step), order, ..delivery(EventKind::Reminder).event };
+    Delivery::new(&cart(), &EndpointName::parse("mailer").expect("a name"), event, due_at, at("2026-11-25T19:12:00Z"))
+}
+
+#[test]
+fn the_reminder_of_a_payment_is_about_its_order_and_no_abandonment() {
+    let (_, section) = DOCS.split_once("### `cart.reminder`\n").expect("a section");
+    let example = section.split("```json\n").nth(2).and_then(|rest| rest.split("```").next()).expect("an example");
+    let links = ReminderLinks { recovery_url: None, recovery_url_expires_at: None, ..links() };
+    let beside = Beside { offer: None, ..beside(false, &links) };
+    let told = |cart: &Cart| {
+        let body = render(&of_payment(), cart, &beside).expect("it fits");
+        serde_json::from_slice::<Value>(&body).expect("JSON")
+    };
+    let sent = told(&cart());
+    assert_eq!(value(example), sent, "{}", serde_json::to_string_pretty(&sent).expect("JSON"));
+    // Of a cart of which the order took a part, the rest is not what the payment is for.
+    let mut cart = cart();
+    let other = Item { product_id: ProductId::parse("p-7").expect("an id"), ..item() };
+    cart.past.bought = vec![BoughtLine { order: OrderId::parse("o-1001").expect("an id"), item: other }];
+    let data = &told(&cart)["data"];
+    assert_eq!((&data["items"][0]["product_id"], data["items"].as_array().map(Vec::len)), (&"p-7".into(), Some(1)));
+    assert!(data.get("totals").is_none() && data["order"]["total_minor"] == 4_488);
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::fmt;
 use std::time::Duration;
 
 use cartwake::domain::{
-    CartPatch, Content, EventSet, Field, Input, Minor, Moment, OrderNews, OrderStatus, PaymentClass, Person, Program,
-    PurchaseMark, ReasonCode, ReasonSource, ReminderRef, Said, Shopper, Signal, SignalKind, Stage, Subscription, What,
+    CartPatch, Channel, Conditions, Content, EventSet, Field, Input, Minor, Moment, OrderNews, OrderStatus,
+    PaymentClass, Person, Program, PurchaseMark, ReasonCode, ReasonSource, ReminderRef, Said, Shopper, Signal,
+    SignalKind, Stage, Step, StepName, Subscription, What,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -118,10 +119,16 @@ pub fn lives() -> impl Strategy<Value = (Life, Vec<Looks>)> {
     })
 }
 
-/// The defaults without what holds reminders back, with one endpoint that wants everything.
+/// The defaults without what holds reminders back, with a reminder of payments, and one endpoint that wants everything.
 fn program() -> Program {
     let subscription = Subscription { endpoint: endpoint("mail"), events: EventSet::all() };
-    Program { subscriptions: vec![subscription], ..Program::plain() }
+    let pending = Step {
+        name: StepName::parse("payment_pending").expect("a literal slug"),
+        delay: Duration::from_hours(2),
+        channel: Channel::Email,
+        conditions: Conditions::default(),
+    };
+    Program { subscriptions: vec![subscription], payment_pending: Some(pending), ..Program::plain() }
 }
 
 fn gap(seconds: &'static [u64]) -> impl Strategy<Value = u64> {

@@ -82,7 +82,7 @@ pub async fn begin_gives_the_delivery_and_the_cart_as_it_is_now(store: &dyn Stor
     let queued = reminder(&first, 0, at(1));
     queue(store, &first, std::slice::from_ref(&queued)).await;
     let claim = claim_one(store, 10).await;
-    let bought = in_state(&first, State::PaymentPending);
+    let bought = in_state(&first, State::PaymentPending { next_step: None });
     Write::of(&bought).over(1).done(store).await;
     let begun = begin(store, &claim, 11).await.expect("the claim is ours");
     assert_eq!(begun.delivery, queued);

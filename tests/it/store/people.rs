@@ -159,7 +159,13 @@ fn reminder(cart: &str) -> ReminderId {
 fn reminded(cart: &str, seconds: i64) -> Note {
     let endpoint = EndpointName::parse("mail").expect("a slug");
     let delivery = DeliveryId::derive(EventKind::Reminder, &shop(), &cart_id(cart), &seconds.to_string(), &endpoint);
-    Note::Reminded(Reminded { reminder: reminder(cart), delivery, channel: Channel::Email, at: at(seconds) })
+    Note::Reminded(Reminded {
+        reminder: reminder(cart),
+        delivery,
+        channel: Channel::Email,
+        at: at(seconds),
+        order: None,
+    })
 }
 
 fn exposed(arm: &str, cart: &str) -> Note {

@@ -55,9 +55,11 @@ pub fn note() -> impl Strategy<Value = Note> {
     prop_oneof![
         mark().prop_map(Note::Purchase),
         (of(channel()), moment()).prop_map(|(channel, at)| Note::OptedOut(OptOut { channel, at })),
-        (reminder(), delivery_id(), channel(), moment()).prop_map(|(reminder, delivery, channel, at)| {
-            Note::Reminded(Reminded { reminder, delivery, channel, at })
-        }),
+        (reminder(), delivery_id(), channel(), moment(), of(order_id())).prop_map(
+            |(reminder, delivery, channel, at, order)| {
+                Note::Reminded(Reminded { reminder, delivery, channel, at, order })
+            }
+        ),
         exposed,
         grant,
         any::<[u8; 16]>().prop_map(|bytes| Note::Linked(IdentifierHash(bytes))),
