@@ -16,6 +16,7 @@ pub mod noise;
 mod platform;
 mod problem;
 mod recovery;
+mod secrets;
 mod section;
 mod shop;
 mod span;

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::load::secret_lines;
+use super::secrets::secrets;
 use super::section::Section;
 use super::{LinkSettings, ShopConfig};
 use crate::links::LinkSecret;
 
-const SECRETS_MAX: usize = 8;
 const DAY: Duration = Duration::from_hours(24);
 /// Together with the longest token, a link stays below what every mail client and browser takes.
 const PUBLIC_URL_CHARS_MAX: usize = 256;
@@ -20,7 +19,8 @@ const PUBLIC_URL_CHARS_MAX: usize = 256;
 pub(super) fn links(section: &mut Section<'_>) -> LinkSettings {
     LinkSettings {
         public_url: section.text("public_url", public_url).flatten(),
-        secrets: secrets(section),
+        // Without any, links are signed with a key that derives from the store's own.
+        secrets: secrets(section, LinkSecret::parse),
         recovery_life: section.span("recovery_life", DAY..=365 * DAY),
         unsubscribe_life: section.span("unsubscribe_life", 60 * DAY..=3650 * DAY),
     }
@@ -44,25 +44,6 @@ fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// Without any, links are signed with a key that derives from the store's own.
-fn secrets(section: &mut Section<'_>) -> Vec<LinkSecret> {
-    if !section.has("secrets_file") {
-        return section.texts("secrets", SECRETS_MAX, LinkSecret::parse);
-    }
-    section.forbid("secrets", "must not be there beside secrets_file");
-    let read = section.text("secrets_file", |path| {
-        let lines = secret_lines(path)?;
-        if lines.is_empty() || lines.len() > SECRETS_MAX {
-            return Err(format!("must name a file with 1 to {SECRETS_MAX} secrets, one a line"));
-        }
-        let parsed = lines.iter().enumerate().map(|(index, line)| {
-            LinkSecret::parse(line).map_err(|error| format!("names a file whose secret {}: {error}", index + 1))
-        });
-        parsed.collect()
-    });
-    read.unwrap_or_default()
 }
 
 /// A link that anybody can have lead anywhere is a gift to who phishes.

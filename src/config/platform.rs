@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::load::secret_lines;
+use super::secrets;
 use super::section::Section;
 use crate::platforms::{Platform, PlatformSecret};
 
-const SECRETS_MAX: usize = 8;
 /// `[[shop.platform]]`.
 #[derive(Clone, Debug)]
 pub struct PlatformConfig {
@@ -30,27 +29,14 @@ fn platform(section: &mut Section<'_>, names: &mut BTreeSet<Platform>) -> Platfo
     if name.is_some_and(|name| !names.insert(name)) {
         section.refuse("name", "must not be there twice: a platform has up to 8 secrets in its one table");
     }
-    PlatformConfig { name: name.unwrap_or(Platform::Shopify), secrets: secrets(section) }
-}
-
-fn secrets(section: &mut Section<'_>) -> Vec<PlatformSecret> {
-    if !section.has("secrets_file") {
-        let secrets = section.texts("secrets", SECRETS_MAX, PlatformSecret::parse);
-        if secrets.is_empty() && section.is_sound("secrets") {
-            section.refuse("secrets", "must have at least one secret: anybody could send in the platform's name");
-        }
-        return secrets;
+    PlatformConfig {
+        name: name.unwrap_or(Platform::Shopify),
+        secrets: secrets::at_least_one(
+            section,
+            PlatformSecret::parse,
+            "must have at least one secret: anybody could send in the platform's name",
+        ),
     }
-    section.forbid("secrets", "must not be there beside secrets_file");
-    let read = section.text("secrets_file", |path| {
-        let lines = secret_lines(path)?;
-        if lines.is_empty() || lines.len() > SECRETS_MAX {
-            return Err(format!("must name a file with 1 to {SECRETS_MAX} secrets, one a line"));
-        }
-        let parsed = lines.iter().map(|line| PlatformSecret::parse(line));
-        parsed.collect::<Result<Vec<_>, _>>().map_err(|sentence| format!("names a file in which each line {sentence}"))
-    });
-    read.unwrap_or_default()
 }
 
 #[cfg(test)]

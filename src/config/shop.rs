@@ -9,10 +9,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use reqwest::Url;
 
-use super::load::{key_hash, secret_lines};
+use super::load::key_hash;
 use super::section::Section;
 use super::{EndpointConfig, KeyConfig, KeyHash, Role, ShopConfig};
-use super::{incentives, platform, recovery};
+use super::{incentives, platform, recovery, secrets};
 use crate::domain::{
     AgentCancel, CalibrationSettings, EndpointName, EventKind, EventSet, IdleWindows, Moment, Program, Retention,
     RuleName, RuleSettings, ShopId, Subscription,
@@ -22,7 +22,6 @@ use crate::webhook::{AddressPolicy, Secret};
 const SHOPS_MAX: usize = 1000;
 const KEYS_MAX: usize = 64;
 const ENDPOINTS_MAX: usize = 32;
-const SECRETS_MAX: usize = 8;
 pub(super) const LIST_MAX: usize = 100;
 
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -250,7 +249,11 @@ fn endpoint(section: &mut Section<'_>, names: &mut BTreeSet<EndpointName>) -> En
     let endpoint = EndpointConfig {
         name: name.unwrap_or_else(|| slug(EndpointName::parse)),
         url: section.text("url", endpoint_url).unwrap_or_else(stand_in_url),
-        secrets: secrets(section),
+        secrets: secrets::at_least_one(
+            section,
+            Secret::parse,
+            "must have at least one secret: receivers could not tell who sends",
+        ),
         events: events(section),
         timeout: section.span("timeout", SECOND..=30 * SECOND),
         concurrency: section.count("concurrency", 1..=1024),
@@ -302,26 +305,4 @@ fn events(section: &mut Section<'_>) -> EventSet {
         section.refuse("events", "must have at least one event; disabled = true sends none");
     }
     kinds.into_iter().collect()
-}
-
-fn secrets(section: &mut Section<'_>) -> Vec<Secret> {
-    if !section.has("secrets_file") {
-        let secrets = section.texts("secrets", SECRETS_MAX, Secret::parse);
-        if secrets.is_empty() && section.is_sound("secrets") {
-            section.refuse("secrets", "must have at least one secret: receivers could not tell who sends");
-        }
-        return secrets;
-    }
-    section.forbid("secrets", "must not be there beside secrets_file");
-    let read = section.text("secrets_file", |path| {
-        let lines = secret_lines(path)?;
-        if lines.is_empty() || lines.len() > SECRETS_MAX {
-            return Err(format!("must name a file with 1 to {SECRETS_MAX} secrets, one a line"));
-        }
-        let parsed = lines.iter().enumerate().map(|(index, line)| {
-            Secret::parse(line).map_err(|error| format!("names a file whose secret {}: {error}", index + 1))
-        });
-        parsed.collect()
-    });
-    read.unwrap_or_default()
 }
