@@ -32,7 +32,10 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment, p
             return Applied::Closed;
         }
     }
-    if news.status == OrderStatus::Failed && draft.cart.state.is_open() && draft.cart.untrim(&news.id) {
+    let is_pending = matches!(draft.cart.state, State::PaymentPending { .. });
+    let comes_back = news.status == OrderStatus::Failed && draft.cart.state.is_open() && draft.cart.untrim(&news.id);
+    // A cart that waits for this order opens again, too, whether the order took all of it or a part.
+    if comes_back && !(by_this && is_pending) {
         return Applied::Applied;
     }
     let is_converted = matches!(draft.cart.state, State::Converted { .. });
@@ -40,14 +43,12 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment, p
     match news.status {
         OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at, person),
         OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
-        OrderStatus::Failed if by_this && matches!(draft.cart.state, State::PaymentPending { .. }) => {
+        OrderStatus::Failed if by_this && is_pending => {
             let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
             draft.reopen(at);
             signal::keep(&mut draft.cart.signals, Signal { kind, at });
         }
-        OrderStatus::Cancelled | OrderStatus::Refunded
-            if by_this && (is_converted || matches!(draft.cart.state, State::PaymentPending { .. })) =>
-        {
+        OrderStatus::Cancelled | OrderStatus::Refunded if by_this && (is_converted || is_pending) => {
             draft.revert(at);
         }
         OrderStatus::Paid
