@@ -74,7 +74,8 @@ impl ReminderMetrics {
 
     /// Begins the series of a shop at zero.
     pub(super) fn expect(&self, shop: &str, program: &Program) {
-        for (step, result) in program.steps.iter().flat_map(|s| ReminderResult::ALL.iter().map(move |r| (s, r))) {
+        let steps = program.steps.iter().chain(&program.payment_pending);
+        for (step, result) in steps.flat_map(|s| ReminderResult::ALL.iter().map(move |r| (s, r))) {
             self.reminders.with_label_values(&[shop, step.name.as_str(), result.as_str()]);
         }
         for why in Why::ALL {

@@ -16,6 +16,7 @@ mod lateness;
 mod links;
 mod lost_reply;
 mod neighbours;
+mod payments;
 mod persons;
 mod platforms;
 mod privacy;
@@ -179,6 +180,21 @@ on_every_store! {
         an_import_sent_again_changes_nothing,
         an_import_is_bounded_and_for_servers,
         a_year_of_imported_carts_is_counted_and_mails_nobody;
+    payments:
+        a_payment_that_takes_long_is_reminded_of_once,
+        unless_the_shop_asks_for_it_no_payment_is_reminded_of,
+        the_reminder_of_a_payment_is_looked_at_again_before_each_attempt,
+        a_payment_that_is_over_before_leaves_no_reminder,
+        an_order_that_closes_several_carts_is_reminded_of_once,
+        an_order_without_its_cart_is_reminded_of_once_the_cart_is_told,
+        a_shop_that_empties_the_cart_reminds_of_the_payment_all_the_same,
+        a_refusal_and_an_opt_out_hold_for_the_reminder_of_a_payment,
+        the_night_and_a_cap_hold_for_the_reminder_of_a_payment,
+        who_is_held_out_is_not_reminded_of_a_payment,
+        what_an_order_owes_is_judged_as_if_its_payment_was_never_reminded_of,
+        a_payment_whose_cart_is_merged_or_erased_is_not_reminded_of,
+        a_reminder_of_a_payment_is_explained,
+        a_failed_payment_of_a_part_of_the_cart_opens_all_of_it_again;
     platforms:
         a_shopify_checkout_is_reminded_until_its_order_comes,
         a_woocommerce_order_that_is_not_paid_is_a_cart,

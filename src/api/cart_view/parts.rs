@@ -239,8 +239,9 @@ impl AbandonmentView {
 /// A reminder that was decided.
 #[derive(Serialize, ToSchema)]
 pub struct ReminderView {
+    /// From 1; 0 before any.
     abandonment: u32,
-    /// From 0.
+    /// From 0; beyond the sequence 20 for the service message, 21 for the reminder of a payment.
     step: u32,
     #[serde(serialize_with = "moment")]
     #[schema(value_type = String, format = DateTime)]
@@ -256,7 +257,7 @@ impl ReminderView {
 /// The reminder that comes next.
 #[derive(Serialize, ToSchema)]
 pub struct NextReminderView {
-    /// From 0.
+    /// From 0; beyond the sequence 20 for the service message, 21 for the reminder of a payment.
     step: u32,
     #[serde(serialize_with = "moment")]
     #[schema(value_type = String, format = DateTime)]
