@@ -3,7 +3,7 @@
 //! `scripts/proof/sim [SEEDS] [FROM]` runs as many seeds as you like; the suite runs 200, and those that once failed. A
 //! seed that fails prints itself, the end of its trace, and the command that repeats it.
 //!
-//! - `sim/run.rs`: the life of one seed, and what goes wrong in it; `sim/traffic.rs`: what the storefront tells;
+//! - `sim/run.rs`: the life of one seed, and what goes wrong in it; `sim/traffic.rs`: what the storefront tells, `sim/rush.rs`: in the worst moment;
 //! - `sim/world.rs`, `sim/process.rs`, `sim/faults.rs`, `sim/receivers.rs`: time, replicas, the line to the store, endpoints;
 //! - `sim/ledger.rs`: the promises, held against what truly happened; `sim/coverage.rs`: what must have happened at all.
 
@@ -16,6 +16,7 @@ mod logs;
 mod process;
 mod receivers;
 mod run;
+mod rush;
 mod shop;
 mod traffic;
 mod world;

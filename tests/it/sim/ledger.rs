@@ -5,6 +5,7 @@
 //!
 //! - `ledger/purchases.rs`: no reminder starts for what an acknowledged order covers;
 //! - `ledger/records.rs`: nothing acknowledged is lost, nothing counts twice or not at all;
+//! - `ledger/payments.rs`: what is promised of a payment on its way;
 //! - `ledger/outbox.rs`: leases, sends, ends;
 //! - `ledger/persons.rs`: opt-outs, holdout, caps;
 //! - `ledger/incentives.rs`: whose a code is; `ledger/money.rs`: what was recovered, and by which arm.
@@ -12,6 +13,7 @@
 mod incentives;
 mod money;
 mod outbox;
+mod payments;
 mod persons;
 mod purchases;
 mod records;
@@ -55,7 +57,12 @@ pub struct Ledger {
     marked: BTreeMap<OrderId, (u64, PurchaseMark)>,
     /// When each was last written.
     orders_written: BTreeMap<OrderId, u64>,
-    covered: BTreeMap<(CartId, OrderId), Cover>,
+    /// By an order, and whether it was paid by then.
+    covered: BTreeMap<(CartId, OrderId, bool), Cover>,
+    /// Since when it is known on its buyers that an order is paid.
+    marked_paid: BTreeMap<OrderId, u64>,
+    /// Who was reminded of which payment.
+    payments: BTreeMap<(String, OrderId), ReminderId>,
 
     /// Whose opt-out was answered, and when.
     opted_out: BTreeMap<String, u64>,

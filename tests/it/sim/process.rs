@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::faults::Line;
-use super::traffic;
+use super::rush;
 use super::world::World;
 
 /// Sends at a time in a lane.
@@ -175,8 +175,8 @@ impl Process {
 
     /// One claim to its end. It may wait for its turn, longer than its lease even.
     async fn handle(&self, claim: Claim) {
-        traffic::rush(&self.world, self.id, &claim);
-        traffic::disturb(&self.world, &claim);
+        rush::rush(&self.world, self.id, &claim);
+        rush::disturb(&self.world, &claim);
         let waits = self.world.with(|inner| if inner.dice.chance(60) { inner.dice.below(20_000) } else { 0 });
         if waits > 0 {
             sleep(Duration::from_millis(waits)).await;

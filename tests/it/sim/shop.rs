@@ -46,7 +46,7 @@ impl Shop {
         Self { activated_at, timeout, keeps_long, codes: 1 + dice.index(CODES.len()) }
     }
 
-    /// 0 whole; 1 slower, with one step, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
+    /// 0 whole; 1 slower, with one step, no reminder of payments, and forgetful; 2 nobody wants reminders; 3 without `crm`; 4 `mail` switched off;
     /// 5 switched on only lately; 6 without the shop.
     pub fn policies(&self, version: usize) -> Policies {
         let mut program = program();
@@ -59,6 +59,7 @@ impl Shop {
             1 => {
                 program.idle.cart = Some(secs(240));
                 program.steps.truncate(1);
+                program.payment_pending = None;
                 program.retention.contact = secs(75);
             }
             3 => names.retain(|name| *name != "crm"),
@@ -116,6 +117,7 @@ fn program() -> Program {
             payment: Some(secs(20)),
         },
         steps: vec![step("first", 30), step("second", 120), step("third", 300)],
+        payment_pending: Some(step("payment_pending", 45)),
         stale_after: secs(180),
         attribution_window: secs(600),
         digest: Some(ClockTime::new(8, 0)),

@@ -13,7 +13,6 @@ use cartwake::domain::{
     Shopper, Signal, SignalKind, Stage, Unmapped, What,
 };
 use cartwake::engine::Once;
-use cartwake::store::Claim;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -238,82 +237,6 @@ impl Storefront {
         self.orders.push(news.clone());
         Message::Order(news)
     }
-}
-
-/// Now and then a shopper buys at the moment at which a reminder to them is claimed; and the process that takes the order,
-/// whichever it is, may be stopped over it.
-pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
-    let is_rushed = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(200));
-    let at = (claim.lane.shop.clone(), claim.cart.clone());
-    let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_rushed)
-    else {
-        return;
-    };
-    let (news, wait, stop) = world.with(|inner| {
-        let dice = &mut inner.dice;
-        let is_named = dice.chance(500);
-        let news = OrderNews {
-            id: order_id(&format!("rush-{}", dice.roll())),
-            cart: is_named.then_some(cart.id),
-            shopper: if is_named { Shopper::default() } else { cart.content.shopper },
-            status: *dice.pick(&[OrderStatus::Pending, OrderStatus::Paid]),
-            currency: eur(),
-            total: Minor::new(4_488).expect("in range"),
-            items: Vec::new(),
-            placed_at: world.now(),
-            recovery: None,
-        };
-        let wait = *dice.pick(&[0, 5, 20, 50, 2_500]);
-        if dice.chance(600) {
-            inner.lingers.insert(process);
-        }
-        let dice = &mut inner.dice;
-        (news, Duration::from_millis(dice.below(wait + 1)), dice.chance(100).then(|| 100 + dice.below(2_000)))
-    });
-    let world = Arc::clone(world);
-    tokio::spawn(async move {
-        sleep(wait).await;
-        let once = Once { key: key(news.id.as_str()), fingerprint: 0 };
-        if let Some(stop) = stop {
-            let world = Arc::clone(&world);
-            tokio::spawn(async move {
-                sleep(Duration::from_millis(stop)).await;
-                let all = world.with(|inner| inner.processes.clone());
-                for process in &all {
-                    process.stop();
-                }
-                sleep(Duration::from_secs(20)).await;
-                for process in &all {
-                    process.go_on();
-                }
-            });
-        }
-        tell(world, Told { message: Message::Order(news), once: Some(once) }).await;
-    });
-}
-
-/// Now and then something else happens to a cart at that moment.
-pub fn disturb(world: &Arc<World>, claim: &Claim) {
-    let is_meant = claim.delivery.is_reminder() && world.with(|inner| inner.rushes && inner.dice.chance(250));
-    let at = (claim.lane.shop.clone(), claim.cart.clone());
-    let Some(cart) = world.store.with(|book| book.carts.get(&at).map(|row| row.cart.clone())).filter(|_| is_meant)
-    else {
-        return;
-    };
-    let mut at = world.now();
-    let what = match world.with(|inner| inner.dice.below(5)) {
-        0 => What::Dismiss,
-        1 => What::Delete,
-        2 => What::Patch(Box::new(CartPatch { test: Field::Set(true), ..CartPatch::default() })),
-        3 => {
-            // Told late: it happened before the shopper left, who has not come back.
-            at = cart.last_abandonment.map_or(at, |last| last.abandoned_at.minus(Duration::from_millis(1)));
-            What::Patch(Box::new(CartPatch { items: Field::Clear, ..CartPatch::default() }))
-        }
-        _ => What::Patch(Box::new(CartPatch { stage: Some(Stage::Payment), ..CartPatch::default() })),
-    };
-    let told = Told { message: Message::Cart { id: cart.id, input: Input::new(at, what) }, once: None };
-    tokio::spawn(tell(Arc::clone(world), told));
 }
 
 /// Tells it until somebody answers; gives up after some tries.

@@ -175,6 +175,8 @@ impl Ledger {
         let (begun, cart) = self.begun.get(&delivery.id).cloned().unwrap_or_default();
         self.a_purchase_that_can_be_seen_is_seen(delivery, begun, cart.as_ref());
         self.a_buyer_is_never_reminded(delivery, begun);
+        self.a_payment_is_reminded_of_while_it_is_on_its_way(delivery, cart.as_ref());
+        self.a_payment_is_reminded_of_once(delivery, cart.as_ref());
         self.who_opted_out_is_not_reminded(delivery, begun, cart.as_ref());
         self.who_is_held_out_is_not_reminded(delivery, cart.as_ref());
         self.a_cap_holds(delivery, now, cart.as_ref());

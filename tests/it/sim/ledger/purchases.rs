@@ -72,7 +72,7 @@ impl Ledger {
     fn order_may_fail(&mut self, id: &OrderId) {
         if self.orders.get(id).is_none_or(|order| order.status != OrderStatus::Paid) {
             self.orders.remove(id);
-            self.covered.retain(|(_, order), _| order != id);
+            self.covered.retain(|(_, order, _), _| order != id);
             self.failed.insert(id.clone());
             if self.marked.get(id).is_some_and(|(_, mark)| !mark.paid) {
                 self.marked.remove(id);
@@ -95,6 +95,9 @@ impl Ledger {
             let known = self.marked.entry(mark.order.clone()).or_insert_with(|| (self.step, mark.clone()));
             known.1.paid |= mark.paid;
         }
+        if mark.paid {
+            self.marked_paid.entry(mark.order.clone()).or_insert(self.step);
+        }
     }
 
     /// No send of a reminder starts after a look that could see a purchase of what is in the cart.
@@ -103,7 +106,9 @@ impl Ledger {
         let of = names(&cart.content.shopper);
         let seen = self.marked.iter().find(|(order, (step, mark))| {
             let is_buyer = self.buyers.get(*order).is_some_and(|buyer| !buyer.is_disjoint(&of));
-            is_buyer && *step < begun && mark.settles(cart)
+            // A payment on its way is what its own reminder is about.
+            let seen_since = if delivery.is_of_payment() { self.marked_paid.get(*order) } else { Some(step) };
+            is_buyer && seen_since.is_some_and(|step| *step < begun) && mark.settles(cart)
         });
         if let Some(how) = seen.map(|(order, _)| format!("{} starts, order {order} was marked before", delivery.id)) {
             self.broke("a purchase that can be seen is seen", &how);
@@ -133,7 +138,7 @@ impl Ledger {
         let named = row.map(|row| (row.cart.id.clone(), row.cart.created_at, row.cart.items_changed_at));
         let order = Acknowledged { status: news.status, mark, named, person };
         for row in book.carts.values().filter(|row| order.covers(&row.cart)) {
-            let at = (row.cart.id.clone(), news.id.clone());
+            let at = (row.cart.id.clone(), news.id.clone(), order.status == OrderStatus::Paid);
             if !is_repeat {
                 self.nothing_arrives_that_was_not_told(&at.0, now, receipt.in_flight);
             }
@@ -147,11 +152,12 @@ impl Ledger {
     /// A cart that changed may no longer be what an order covers, or only now.
     pub(super) fn judge_cover(&mut self, id: &CartId, cart: Option<&Cart>) {
         for (order_id, order) in &self.orders {
-            let at = (id.clone(), order_id.clone());
+            let at = (id.clone(), order_id.clone(), order.status == OrderStatus::Paid);
             if cart.is_some_and(|cart| order.covers(cart)) {
                 self.covered.entry(at).or_insert(Cover { step: self.step, by_answer: false });
             } else {
                 self.covered.remove(&at);
+                self.covered.remove(&(at.0, at.1, !at.2));
             }
         }
     }
@@ -162,8 +168,8 @@ impl Ledger {
             return;
         }
         let mut broken = None;
-        for ((cart, order), cover) in &self.covered {
-            if *cart != delivery.cart {
+        for ((cart, order, is_paid), cover) in &self.covered {
+            if *cart != delivery.cart || (delivery.is_of_payment() && !is_paid) {
                 continue;
             }
             if cover.by_answer || cover.step < begun {
