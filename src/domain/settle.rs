@@ -42,7 +42,10 @@ pub(super) fn apply_order(draft: &mut Draft<'_>, news: &OrderNews, at: Moment, p
     let is_reverted = matches!(draft.cart.state, State::Reverted);
     match news.status {
         OrderStatus::Paid if !is_converted && !is_reverted => draft.convert(news.brief(), at, person),
-        OrderStatus::Pending if draft.cart.state.is_open() => draft.await_payment(news.brief(), at),
+        // A cart that waits for the payment of one order is not another's because that covers everything.
+        OrderStatus::Pending if draft.cart.state.is_open() && (is_named || !is_pending) => {
+            draft.await_payment(news.brief(), at);
+        }
         OrderStatus::Failed if by_this && is_pending => {
             let kind = SignalKind::PaymentFailed { class: PaymentClass::IssuerDeclined };
             draft.reopen(at);

@@ -148,6 +148,8 @@ impl<'a> Known<'a> {
                 self.order = Some(news.id.clone());
                 self.last_activity_at = now;
             }
+            // It waits for another order, and this one does not name it.
+            (OrderStatus::Pending, PaymentPending) if !is_ours => {}
             (OrderStatus::Pending, _) if self.is_open() => {
                 self.state = PaymentPending;
                 self.order = Some(news.id.clone());
