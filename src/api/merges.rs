@@ -58,7 +58,7 @@ impl FromBody for Told {
 
 /// Merges a cart into another one of the same shopper.
 #[utoipa::path(post, path = "/v1/carts/{cart_id}/merge", tag = "carts", request_body = MergeBody,
-    responses((status = 200, body = CartReceipt, description = "Merged, or one of the two has ended before."),
+    responses((status = 200, body = CartReceipt, description = "Merged; or not, as one of the two has ended before, or the first is ordered and its payment on its way."),
         (status = 204, description = "Applied; asked for by `Prefer: return=minimal`.")))]
 pub async fn post(req: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
     let call = Call::open(&req, Role::Browser)?;

@@ -223,6 +223,8 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
             return Ok(draft.cancel(said.as_ref(), at, person));
         }
         _ if !draft.cart.state.is_open() => return Ok(Applied::Closed),
+        // What is in it is ordered: it stays with its order, and nothing of it is wanted elsewhere.
+        What::MergeInto(_) if matches!(draft.cart.state, State::PaymentPending { .. }) => return Ok(Applied::Closed),
         What::Dismiss => {
             catch_up(draft, at, person);
             draft.dismiss(at);

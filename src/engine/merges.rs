@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::inbox::{Engine, Once, WriteError};
-use crate::domain::{Applied, CartId, Input, Moment, Receipt, Refusal, ShopId, Shopper, What};
+use crate::domain::{Applied, CartId, Input, Moment, Receipt, Refusal, ShopId, Shopper, State, What};
 
 impl Engine {
     /// Merges a cart into another one, once. The receipt is the source's: `applied` when it ended with it.
@@ -24,7 +24,7 @@ impl Engine {
             return Err(Refusal::NoSuchCart.into());
         };
         let cart = stored.value;
-        if cart.state.is_open() {
+        if matches!(cart.state, State::Active { .. } | State::Abandoned { .. }) {
             self.link_both(shop, &cart.content.shopper, target).await?;
             let kept = Receipt {
                 created: false,

@@ -186,13 +186,15 @@ on_every_store! {
         the_reminder_of_a_payment_is_looked_at_again_before_each_attempt,
         a_payment_that_is_over_before_leaves_no_reminder,
         an_order_that_closes_several_carts_is_reminded_of_once,
+        an_order_that_says_nothing_of_its_lines_takes_no_cart_from_another,
         an_order_without_its_cart_is_reminded_of_once_the_cart_is_told,
         a_shop_that_empties_the_cart_reminds_of_the_payment_all_the_same,
         a_refusal_and_an_opt_out_hold_for_the_reminder_of_a_payment,
         the_night_and_a_cap_hold_for_the_reminder_of_a_payment,
         who_is_held_out_is_not_reminded_of_a_payment,
         what_an_order_owes_is_judged_as_if_its_payment_was_never_reminded_of,
-        a_payment_whose_cart_is_merged_or_erased_is_not_reminded_of,
+        a_payment_whose_cart_is_erased_is_not_reminded_of,
+        a_login_takes_nothing_from_a_cart_that_is_ordered,
         a_reminder_of_a_payment_is_explained,
         a_failed_payment_of_a_part_of_the_cart_opens_all_of_it_again;
     platforms:

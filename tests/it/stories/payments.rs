@@ -137,6 +137,25 @@ pub async fn an_order_that_closes_several_carts_is_reminded_of_once(on: Backend)
     assert_eq!(reminders(&shop).len(), 2);
 }
 
+pub async fn an_order_that_says_nothing_of_its_lines_takes_no_cart_from_another(on: Backend) {
+    let shop = open(on, "").await;
+    let mut news = Vec::new();
+    for (cart, order) in [("c-1", "o-1"), ("c-2", "o-2")] {
+        shop.puts(cart, cart_of("joe@example.com")).await;
+        let mut order = pending(&shop, order, Some(cart));
+        order["items"] = json!([]);
+        shop.orders(order.clone()).await;
+        news.push(order);
+        shop.advance(HOUR).await;
+    }
+    shop.advance(50 * HOUR).await;
+    let told: Vec<_> = reminders(&shop).iter().map(|data| data["order"]["id"].clone()).collect();
+    assert_eq!(told, ["o-1", "o-2"]);
+    shop.orders(now(&news[1], "failed")).await;
+    assert_eq!((shop.state("c-1").await.as_str(), shop.state("c-2").await.as_str()), ("payment_pending", "active"));
+    assert_eq!(shop.cart("c-1").await.body["order"]["order_id"], "o-1");
+}
+
 pub async fn an_order_without_its_cart_is_reminded_of_once_the_cart_is_told(on: Backend) {
     let shop = open(on, "").await;
     shop.orders(pending(&shop, "o-1", Some("never-told"))).await;
@@ -259,27 +278,31 @@ pub async fn what_an_order_owes_is_judged_as_if_its_payment_was_never_reminded_o
     assert_eq!(shop.receiver.of_kind("cart.recovered").len(), 2, "both were abandoned before");
 }
 
-pub async fn a_payment_whose_cart_is_merged_or_erased_is_not_reminded_of(on: Backend) {
+pub async fn a_payment_whose_cart_is_erased_is_not_reminded_of(on: Backend) {
     let shop = open(on, "").await;
-    for (cart, order) in [("c-1", "o-1"), ("c-2", "o-2")] {
-        let (email, mut body) = (format!("{cart}@example.com"), cart_of("x@example.com"));
-        body["shopper"]["email"] = json!(email);
-        shop.puts(cart, body).await;
-        let mut news = pending(&shop, order, Some(cart));
-        news["shopper"] = json!({"email": email});
-        shop.orders(news).await;
-    }
-    shop.advance(HOUR).await;
-    let mut other = cart_of("c-1@example.com");
-    other["items"] = json!([{"product_id": "p-9", "quantity": 1}]);
-    shop.puts("c-3", other).await;
-    let merged = shop.send(Method::POST, "/v1/carts/c-1/merge", |r| r.json(&json!({"into": "c-3"}))).await;
-    assert_eq!(merged.status, 200, "{merged:?}");
-    let erased = shop.operates("/v1/erasures", &json!({"email": "c-2@example.com"})).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    shop.orders(pending(&shop, "o-1", Some("c-1"))).await;
+    let erased = shop.operates("/v1/erasures", &json!({"email": "joe@example.com"})).await;
     assert!(erased.status < 300, "{erased:?}");
-    shop.advance(49 * HOUR).await;
-    let of_payments = reminders(&shop).iter().filter(|data| data["step"]["name"] == "payment_pending").count();
-    assert_eq!(of_payments, 0);
+    shop.advance(100 * HOUR).await;
+    assert_eq!(reminders(&shop).len(), 0);
+}
+
+pub async fn a_login_takes_nothing_from_a_cart_that_is_ordered(on: Backend) {
+    let shop = open(on, "").await;
+    shop.puts("guest", cart_of("joe@example.com")).await;
+    shop.orders(pending(&shop, "o-1", Some("guest"))).await;
+    shop.advance(HOUR).await;
+    let mut account = cart_of("joe@example.com");
+    account["items"] = json!([{"product_id": "p-9", "quantity": 1}]);
+    shop.puts("account", account).await;
+    let merged = shop.send(Method::POST, "/v1/carts/guest/merge", |r| r.json(&json!({"into": "account"}))).await;
+    assert_eq!((merged.status, &merged.body["applied"]), (200, &json!(false)), "{merged:?}");
+    assert_eq!(shop.cart("account").await.body["items"].as_array().map(Vec::len), Some(1));
+    shop.advance(47 * HOUR + MINUTE).await;
+    let about = |data: &Value| (data["step"]["name"].clone(), data["items"].as_array().map_or(0, Vec::len));
+    let told: Vec<_> = reminders(&shop).iter().map(about).collect();
+    assert_eq!(told, [(json!("first"), 1), (json!("second"), 1), (json!("payment_pending"), 2)]);
 }
 
 pub async fn a_reminder_of_a_payment_is_explained(on: Backend) {
