@@ -27,6 +27,7 @@ mod worker;
 use std::path::Path;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use self::carts::{CartWrite, Cursor, OrderWrite, RawLoaded, Subject};
 use self::folder::Folder;
@@ -36,7 +37,7 @@ use self::people::Hashes;
 use self::worker::{Access, Worker};
 use super::letters::Mark;
 use super::{
-    BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
+    Asked, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
     OrderCommit, OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
     Stored, record,
 };
@@ -110,6 +111,19 @@ impl Store for EmbeddedStore {
         self.writer.run(move |db| write.apply(db)).await
     }
 
+    async fn load_all(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
+        let subjects = carts.iter().map(|(shop, id)| Subject::Cart(shop.clone(), id.clone()));
+        let loaded = self.lookups.run_all(subjects.map(|subject| move |db: &Connection| Ok(subject.load(db, None)?)));
+        let decode =
+            |(raw, (shop, id)): (_, &(ShopId, CartId))| decode(raw?, |bytes| record::decode_cart(shop, id, bytes));
+        loaded.await.into_iter().zip(carts).map(decode).collect()
+    }
+
+    async fn commit_all(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
+        let writes: Vec<_> = commits.iter().map(CartWrite::of).collect();
+        self.writer.run_all(writes.into_iter().map(|write| move |db: &Connection| write.apply(db))).await
+    }
+
     async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
         let (shop, id) = (shop.clone(), id.clone());
         self.lookups.run(move |db| sends::of(db, &shop, &id, now)).await
@@ -137,7 +151,7 @@ impl Store for EmbeddedStore {
             return Ok(Vec::new());
         }
         let (hashes, cart) = (Hashes::of(shop, hashes), cart.clone());
-        let work = move |db: &rusqlite::Connection| {
+        let work = move |db: &Connection| {
             // What is known is read first: it may turn out unreadable, and then nothing is written.
             let notes = hashes.notes(db, Moment::from_millis(i64::MIN))?;
             hashes.enroll(db, &cart, until)?;
@@ -166,11 +180,11 @@ impl Store for EmbeddedStore {
             return Ok(Vec::new());
         }
         let (hashes, note) = (Hashes::of(shop, hashes), note.clone());
-        let work = move |db: &rusqlite::Connection| {
-            hashes.note(db, &note, until, now)?;
-            hashes.notes(db, now)
-        };
-        self.writer.run(work).await
+        self.writer.run(move |db| hashes.leave(db, &note, until, now)).await
+    }
+
+    async fn notes_all(&self, asked: &[Asked<'_>], now: Moment) -> Vec<StoreResult<Vec<Note>>> {
+        people::notes_all((&self.lookups, &self.writer), asked, now).await
     }
 
     async fn unnote(&self, shop: &ShopId, hashes: &[IdentifierHash], key: &NoteKey) -> StoreResult<()> {
@@ -215,6 +229,11 @@ impl Store for EmbeddedStore {
         self.writer.run(move |db| outbox::begin(db, &claim, until)).await
     }
 
+    async fn begin_all(&self, claims: &[Claim], _now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
+        let claims = claims.iter().cloned().collect::<Vec<_>>().into_iter();
+        self.writer.run_all(claims.map(|claim| move |db: &Connection| outbox::begin(db, &claim, until))).await
+    }
+
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
         let claim = claim.clone();
         self.writer.run(move |db| Ok(outbox::release(db, &claim, due_at)?)).await
@@ -223,6 +242,11 @@ impl Store for EmbeddedStore {
     async fn settle(&self, settlement: Settlement<'_>) -> StoreResult<Settled> {
         let settling = Settling::of(&settlement);
         self.writer.run(move |db| Ok(settling.apply(db)?)).await
+    }
+
+    async fn settle_all(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
+        let settlings: Vec<_> = settlements.iter().map(Settling::of).collect();
+        self.writer.run_all(settlings.into_iter().map(|one| move |db: &Connection| Ok(one.apply(db)?))).await
     }
 
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
@@ -304,7 +328,7 @@ impl Store for EmbeddedStore {
 
     async fn revive(&self, _lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
         let revivals: Vec<Reviving> = revivals.iter().map(Reviving::of).collect();
-        let work = move |db: &rusqlite::Connection| {
+        let work = move |db: &Connection| {
             let mut revived = 0;
             for one in &revivals {
                 revived += usize::from(one.apply(db)?);

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::schema::limit_of;
+use super::worker::Worker;
 use crate::domain::{CartId, IdentifierHash, Moment, Note, NoteKey, ShopId};
-use crate::store::{CARTS_OF_MAX, StoreError, record};
+use crate::store::{Asked, CARTS_OF_MAX, StoreError, StoreResult, record};
 
 /// Notes on one hash: the one that ends first makes room.
 const NOTES_MAX: usize = 100;
@@ -48,7 +49,7 @@ impl Hashes {
     }
 
     /// Leaves a note on each, where the one that is there gives way.
-    pub fn note(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<(), Fault> {
+    fn note(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<(), Fault> {
         let (key, bytes) = (note.key(), record::encode_note(note));
         let mut leave = db.prepare_cached("REPLACE INTO notes VALUES (?, ?, ?, ?, ?)")?;
         let mut count = db.prepare_cached("SELECT count(*) FROM notes WHERE shop = ? AND hash = ?")?;
@@ -69,6 +70,13 @@ impl Hashes {
             }
         }
         Ok(())
+    }
+
+    /// Leaves a note on each, and gives those that are there then: one step, so that of two who leave and look at least one
+    /// sees the other.
+    pub fn leave(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<Vec<Note>, Fault> {
+        self.note(db, note, until, now)?;
+        self.notes(db, now)
     }
 
     /// Takes a note off each, where it may be.
@@ -110,4 +118,24 @@ impl Hashes {
         }
         Ok(carts)
     }
+}
+
+/// The notes that are asked for, and those that are left, each kind together; the answers in the order of the questions.
+pub async fn notes_all(
+    (lookups, writer): (&Worker, &Worker),
+    asked: &[Asked<'_>],
+    now: Moment,
+) -> Vec<StoreResult<Vec<Note>>> {
+    let (mut looks, mut left) = (Vec::new(), Vec::new());
+    for Asked { shop, hashes, leave } in asked {
+        let hashes = Hashes::of(shop, hashes);
+        match leave.clone() {
+            None => looks.push(move |db: &Connection| hashes.notes(db, now)),
+            Some((note, until)) => left.push(move |db: &Connection| hashes.leave(db, &note, until, now)),
+        }
+    }
+    let (looks, left) = tokio::join!(lookups.run_all(looks), writer.run_all(left));
+    let (mut looks, mut left) = (looks.into_iter(), left.into_iter());
+    let answer = |asked: &Asked<'_>| if asked.leave.is_some() { left.next() } else { looks.next() };
+    asked.iter().filter_map(answer).collect()
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::fault::Fault;
 use super::*;
 use crate::domain::{
     Content, Covers, Currency, EndpointName, Event, EventKind, Heard, Past, PurchaseMark, Stage, StageSet, State,
@@ -196,6 +197,27 @@ async fn one_that_panics_harms_no_other_and_ends_no_thread() {
     assert_eq!(write(&store, &cart("c-3"), &[]).await.expect("the thread goes on"), DONE);
     assert_eq!(count(&store).await, 3);
     assert_eq!(store.lanes().await.expect("reachable"), [], "what it had begun is undone");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_together_is_answered_in_its_order_and_harms_no_other() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let pieces = (0..2_000_i64).map(|n| {
+        move |db: &Connection| match n {
+            700 => Err(Fault::Sql(rusqlite::Error::InvalidQuery)),
+            701 => panic!("on purpose"),
+            702 => Err(Fault::Store(StoreError::Corrupt { what: "note" })),
+            _ => Ok(db.query_row("SELECT ?", [n], |row| row.get::<_, i64>(0))?),
+        }
+    });
+    let answers = store.writer.run_all(pieces).await;
+    assert_eq!(answers.len(), 2_000);
+    for (n, answer) in (0..).zip(&answers) {
+        assert_eq!(answer.as_ref().ok(), (!(700..=702).contains(&n)).then_some(&n), "{n}: {answer:?}");
+    }
+    assert!(matches!(answers[702], Err(StoreError::Corrupt { .. })), "its own fault, and not that of the database");
+    assert!(store.writer.run_all(Vec::<fn(&Connection) -> Result<(), Fault>>::new()).await.is_empty());
 }
 
 #[tokio::test]

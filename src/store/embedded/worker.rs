@@ -17,9 +17,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::fault::{Fault, explain};
 use crate::store::{StoreError, StoreResult};
 
-/// The most work in one transaction: a bound on how long the first of them waits.
-const TOGETHER_MAX: usize = 256;
-/// The most work that may wait; beyond it callers wait to queue.
+/// About the most pieces of work in one transaction: a bound on how long the first of them waits.
+const TOGETHER_MAX: usize = 1_024;
+/// How many messages are taken from the queue at a time.
+const MESSAGES_MAX: usize = 256;
+/// The most messages that may wait; beyond it callers wait to queue.
 const QUEUE_MAX: usize = 4_096;
 
 /// How a worker's transactions begin.
@@ -40,6 +42,8 @@ impl Access {
 
 enum Message {
     Task(Box<dyn Task>),
+    /// Several that were asked for together.
+    Tasks(Vec<Box<dyn Task>>),
     /// For what cannot be in a transaction; comes after everything queued before it.
     Alone(Box<dyn FnOnce(&Connection) + Send>),
 }
@@ -71,6 +75,30 @@ impl Worker {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Task(Box::new(Errand { work, outcome: None, reply }))).await?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// As [`Worker::run`], for several pieces that are asked for together; their outcomes in their order. They queue up as one.
+    pub async fn run_all<T, W>(&self, work: impl IntoIterator<Item = W> + Send) -> Vec<StoreResult<T>>
+    where
+        T: Send + 'static,
+        W: FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+    {
+        let (mut tasks, mut answers) = (Vec::<Box<dyn Task>>::new(), Vec::new());
+        for work in work {
+            let (reply, answer) = oneshot::channel();
+            tasks.push(Box::new(Errand { work, outcome: None, reply }));
+            answers.push(answer);
+        }
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        // Should the queue be gone, so are the replies, and that is what each is told.
+        drop(self.send(Message::Tasks(tasks)).await);
+        let mut outcomes = Vec::with_capacity(answers.len());
+        for answer in answers {
+            outcomes.push(answer.await.unwrap_or_else(|_| Err(stopped())));
+        }
+        outcomes
     }
 
     /// Does this outside of any transaction.
@@ -119,16 +147,20 @@ fn panicked() -> StoreError {
 }
 
 fn run(connection: &Connection, mut waiting: mpsc::Receiver<Message>, access: Access) {
-    let mut messages = Vec::with_capacity(TOGETHER_MAX);
-    while waiting.blocking_recv_many(&mut messages, TOGETHER_MAX) > 0 {
+    let mut messages = Vec::with_capacity(MESSAGES_MAX);
+    while waiting.blocking_recv_many(&mut messages, MESSAGES_MAX) > 0 {
         let mut together = Vec::with_capacity(messages.len());
         for message in messages.drain(..) {
             match message {
                 Message::Task(task) => together.push(task),
+                Message::Tasks(tasks) => together.extend(tasks),
                 Message::Alone(errand) => {
                     finish(connection, std::mem::take(&mut together), access);
                     errand(connection);
                 }
+            }
+            if together.len() >= TOGETHER_MAX {
+                finish(connection, std::mem::take(&mut together), access);
             }
         }
         finish(connection, together, access);
