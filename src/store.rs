@@ -291,8 +291,9 @@ pub trait Store: Erase + Send + Sync + 'static {
     async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>>;
     /// The earliest wake of any cart.
     async fn next_wake(&self) -> StoreResult<Option<Moment>>;
-    /// Moves a wake that cannot be decided on (its record is unreadable, its shop unknown) out of the way.
-    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()>;
+    /// Moves a wake that has come and cannot be decided on (its record is unreadable, its shop unknown) out of the way. One
+    /// that has not come is another by now, and stays.
+    async fn postpone(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()>;
 
     /// Every lane that ever had a delivery.
     async fn lanes(&self) -> StoreResult<Vec<Lane>>;

@@ -248,7 +248,7 @@ impl Scheduler {
             return Ok(None);
         };
         let Ok(policy) = self.engine.shop(shop) else {
-            self.engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await?;
+            self.engine.store.postpone(shop, id, now, now.plus(SET_ASIDE)).await?;
             return Ok(None);
         };
         let Stored { value: cart, version } = stored;
@@ -257,7 +257,7 @@ impl Scheduler {
 
     async fn set_aside(&self, shop: &ShopId, id: &CartId, what: &'static str, now: Moment) -> StoreResult<()> {
         error!(shop = %shop, cart.id = %id, what, "a stored record cannot be read; set aside");
-        self.engine.store.postpone(shop, id, now.plus(SET_ASIDE)).await
+        self.engine.store.postpone(shop, id, now, now.plus(SET_ASIDE)).await
     }
 
     /// What tells who the shopper is, where the decision could depend on it.

@@ -206,9 +206,9 @@ impl Store for EmbeddedStore {
         self.lookups.run(|db| Ok(carts::next_wake(db)?)).await
     }
 
-    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
+    async fn postpone(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()> {
         let (shop, id) = (shop.clone(), id.clone());
-        self.writer.run(move |db| Ok(carts::postpone(db, &shop, &id, until)?)).await
+        self.writer.run(move |db| Ok(carts::postpone(db, (&shop, &id), now, until)?)).await
     }
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {

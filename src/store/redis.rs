@@ -244,8 +244,8 @@ impl Store for RedisStore {
         self.first_wake().await
     }
 
-    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
-        self.move_wake(shop, id, until).await
+    async fn postpone(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()> {
+        self.move_wake(shop, id, now, until).await
     }
 
     async fn attend(&self, now: Moment) -> StoreResult<()> {

@@ -167,9 +167,10 @@ impl Store for MemoryStore {
         Ok(self.with(|book| book.next_wake()))
     }
 
-    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
+    async fn postpone(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()> {
         self.with(|book| {
-            if let Some(row) = book.carts.get_mut(&(shop.clone(), id.clone())) {
+            let row = book.carts.get_mut(&(shop.clone(), id.clone()));
+            if let Some(row) = row.filter(|row| row.wake_at <= now) {
                 row.wake_at = until;
             }
         });

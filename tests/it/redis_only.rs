@@ -217,7 +217,7 @@ async fn a_full_redis_refuses_new_carts_and_nothing_else() {
     assert_eq!(done, Committed::Done);
     let woken = [reminder(&other, 1, at(3))];
     write(&store, &other, 1, &woken).await.expect("a wake goes on");
-    store.postpone(&shop(), &other.id, at(9)).await.expect("a wake goes on");
+    store.postpone(&shop(), &other.id, at(10_000), at(10_001)).await.expect("a wake goes on");
 
     let claims = store.claim(&lane(), at(2), 10, at(32)).await.expect("sending goes on");
     assert_eq!(claims.len(), 2);
@@ -360,7 +360,7 @@ async fn use_all_of_it(store: &RedisStore) {
     assert!(store.load_order(&shop(), &bought.id, Some(&keep.key)).await.expect("allowed").answered.is_some());
     assert_eq!(store.due_carts(at(10_000), 100, 0).await.expect("allowed").len(), 20);
     assert_eq!(store.list_carts(None, 100).await.expect("allowed").carts.len(), 20);
-    store.postpone(&shop(), &id, at(9)).await.expect("allowed");
+    store.postpone(&shop(), &id, at(10_000), at(10_001)).await.expect("allowed");
     let claims = store.claim(&lane(), at(2), 100, at(60)).await.expect("allowed");
     assert_eq!(claims.len(), 20);
     for claim in &claims[1..] {

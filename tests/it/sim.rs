@@ -34,6 +34,7 @@ const FAILED_ONCE: &[(u64, &str)] = &[
     (127, "an order answered that nothing was on its way, for a cart that another order had closed during a send"),
     (1594, "two requests of one key at the same time, of which one changed nothing (the ledger asked too much)"),
     (146, "the same, where the other order was paid and this one was pending"),
+    (6433, "a cart looked at for ever: its wake had been put off after another process had moved it"),
 ];
 
 fn number(name: &str, default: u64) -> u64 {

@@ -201,6 +201,7 @@ on_every_store! {
             a_wake_keeps_its_millisecond,
             a_cart_that_never_stalls_wakes_at_its_expiry,
             a_postponed_wake_comes_later_until_the_next_write,
+            a_wake_that_has_not_come_is_not_postponed,
             a_removed_cart_cannot_be_postponed_back_to_life,
             a_backlog_of_one_shop_is_in_no_others_way,
             more_shops_than_places_take_turns,

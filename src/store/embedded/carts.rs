@@ -275,11 +275,17 @@ pub fn next_wake(db: &Connection) -> Result<Option<Moment>, rusqlite::Error> {
 }
 
 /// Moves a wake; a cart that is gone stays gone.
-pub fn postpone(db: &Connection, shop: &ShopId, id: &CartId, until: Moment) -> Result<(), rusqlite::Error> {
-    db.prepare_cached("UPDATE carts SET wake_at = ? WHERE shop = ? AND id = ?")?.execute(params![
+pub fn postpone(
+    db: &Connection,
+    (shop, id): (&ShopId, &CartId),
+    now: Moment,
+    until: Moment,
+) -> Result<(), rusqlite::Error> {
+    db.prepare_cached("UPDATE carts SET wake_at = ? WHERE shop = ? AND id = ? AND wake_at <= ?")?.execute(params![
         until.millis(),
         shop.as_str(),
-        id.as_str()
+        id.as_str(),
+        now.millis()
     ])?;
     Ok(())
 }

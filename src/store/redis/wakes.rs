@@ -101,10 +101,10 @@ impl RedisStore {
         Ok(heads.into_iter().flatten().flatten().map(|(_, at)| Moment::from_millis(at)).min())
     }
 
-    pub(super) async fn move_wake(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
+    pub(super) async fn move_wake(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()> {
         let shard = self.shards.of(shop, id.as_str());
         let mut call = POSTPONE.on(&[shard.wakes(shop), shard.shops()]);
-        call.arg(id.as_str()).arg(score(until)).arg(shop.as_str());
+        call.arg(id.as_str()).arg(score(now)).arg(score(until)).arg(shop.as_str());
         self.redis.run(&POSTPONE, &call).await
     }
 

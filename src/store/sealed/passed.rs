@@ -131,7 +131,7 @@ pass! {
     look_around() -> ();
     due_carts(now: Moment, limit: usize, turn: usize) -> Vec<(ShopId, CartId)>;
     next_wake() -> Option<Moment>;
-    postpone(shop: &ShopId, id: &CartId, until: Moment) -> ();
+    postpone(shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> ();
     lanes() -> Vec<Lane>;
     due_lanes(now: Moment) -> DueLanes;
     claim(lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim>;

@@ -234,9 +234,10 @@ impl Store for Line {
         self.call("next_wake", |book, _| book.next_wake()).await
     }
 
-    async fn postpone(&self, shop: &ShopId, id: &CartId, until: Moment) -> StoreResult<()> {
+    async fn postpone(&self, shop: &ShopId, id: &CartId, now: Moment, until: Moment) -> StoreResult<()> {
         self.call("postpone", |book, ledger| {
-            if let Some(row) = book.carts.get_mut(&(shop.clone(), id.clone())) {
+            let row = book.carts.get_mut(&(shop.clone(), id.clone()));
+            if let Some(row) = row.filter(|row| row.wake_at <= now) {
                 row.wake_at = until;
                 ledger.cart_was_postponed(id);
             }

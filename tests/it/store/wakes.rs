@@ -96,7 +96,7 @@ pub async fn a_cart_that_never_stalls_wakes_at_its_expiry(store: &dyn Store) {
 
 pub async fn a_postponed_wake_comes_later_until_the_next_write(store: &dyn Store) {
     Write::of(&cart_waking("c-1", at(10))).done(store).await;
-    store.postpone(&shop(), &cart_id("c-1"), at(500)).await.expect("the store can be reached");
+    store.postpone(&shop(), &cart_id("c-1"), at(10), at(500)).await.expect("the store can be reached");
     assert_eq!(due(store, 499, 10).await, Vec::<String>::new());
     assert_eq!(due(store, 500, 10).await, ["c-1"]);
     assert_eq!(next_wake(store).await, Some(at(500)));
@@ -104,10 +104,18 @@ pub async fn a_postponed_wake_comes_later_until_the_next_write(store: &dyn Store
     assert_eq!(next_wake(store).await, Some(at(20)));
 }
 
+pub async fn a_wake_that_has_not_come_is_not_postponed(store: &dyn Store) {
+    // Whoever found it due saw the cart as it was before.
+    Write::of(&cart_waking("c-1", at(10))).done(store).await;
+    Write::of(&cart_waking("c-1", at(9_000))).over(1).done(store).await;
+    store.postpone(&shop(), &cart_id("c-1"), at(11), at(500)).await.expect("the store can be reached");
+    assert_eq!((due(store, 8_999, 10).await, next_wake(store).await), (Vec::new(), Some(at(9_000))));
+}
+
 pub async fn a_removed_cart_cannot_be_postponed_back_to_life(store: &dyn Store) {
     Write::of(&cart("c-1")).done(store).await;
     Write::removing(&cart("c-1")).over(1).done(store).await;
-    store.postpone(&shop(), &cart_id("c-1"), at(500)).await.expect("the store can be reached");
+    store.postpone(&shop(), &cart_id("c-1"), at(400), at(500)).await.expect("the store can be reached");
     assert_eq!(due(store, 1_000_000, 10).await, Vec::<String>::new());
 }
 
