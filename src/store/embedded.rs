@@ -230,8 +230,10 @@ impl Store for EmbeddedStore {
     }
 
     async fn begin_all(&self, claims: &[Claim], _now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
-        let claims = claims.iter().cloned().collect::<Vec<_>>().into_iter();
-        self.writer.run_all(claims.map(|claim| move |db: &Connection| outbox::begin(db, &claim, until))).await
+        let claims: Vec<Claim> = claims.to_vec();
+        self.writer
+            .run_all(claims.into_iter().map(|claim| move |db: &Connection| outbox::begin(db, &claim, until)))
+            .await
     }
 
     async fn release(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
