@@ -34,7 +34,10 @@ impl Dispatcher {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn refresh(&self) -> StoreResult<BTreeSet<Lane>> {
-        self.tell_of_days().await?;
+        if let Err(error) = self.tell_of_days().await {
+            let error = &error as &dyn std::error::Error;
+            warn!(error, "a day could not be told of; tried again with the next look");
+        }
         let stops = self.engine.store.paused().await?;
         for pause in &stops {
             // Whoever stopped it may have died before it told.

@@ -66,6 +66,11 @@ impl Scene {
     }
 }
 
+fn suspect_fraud(scene: &mut Scene) {
+    let kind = SignalKind::PaymentFailed { class: PaymentClass::FraudSuspected };
+    scene.cart.signals.push(Signal { kind, at: at(1_000) });
+}
+
 /// What puts a guard's question, and what it then answers.
 type Case = (&'static str, fn(&mut Scene), Why);
 
@@ -76,14 +81,7 @@ const CASES: &[Case] = &[
     ("shopper", |scene| scene.cart.content.test = true, Why::TestCart),
     ("activation", |scene| scene.program.activated_at = Some(at(1_801)), Why::BeforeActivation),
     ("stale", |scene| scene.now = scene.delivery.send_not_after.plus(Duration::from_millis(1)), Why::Stale),
-    (
-        "fraud",
-        |scene| {
-            let kind = SignalKind::PaymentFailed { class: PaymentClass::FraudSuspected };
-            scene.cart.signals.push(Signal { kind, at: at(1_000) });
-        },
-        Why::FraudSuspected,
-    ),
+    ("fraud", suspect_fraud, Why::FraudSuspected),
     ("lines", |scene| scene.cart.content.items.clear(), Why::NoItems),
     ("contact", |scene| scene.cart.content.shopper.email = None, Why::NoContact),
     (
@@ -137,14 +135,7 @@ const PAYMENT_CASES: &[Case] = &[
     ("shopper", |scene| scene.cart.content.test = true, Why::TestCart),
     ("activation", |scene| scene.program.activated_at = Some(at(101)), Why::BeforeActivation),
     ("stale", |scene| scene.now = scene.delivery.send_not_after.plus(Duration::from_millis(1)), Why::Stale),
-    (
-        "fraud",
-        |scene| {
-            let kind = SignalKind::PaymentFailed { class: PaymentClass::FraudSuspected };
-            scene.cart.signals.push(Signal { kind, at: at(1_000) });
-        },
-        Why::FraudSuspected,
-    ),
+    ("fraud", suspect_fraud, Why::FraudSuspected),
     ("contact", |scene| scene.cart.content.shopper.email = None, Why::NoContact),
     ("opt_out", |scene| scene.person.opt_outs.push(OptOut { channel: None, at: at(900) }), Why::OptedOut),
     ("consent", |scene| scene.program.consent = ConsentPreset::Strict, Why::NoConsent),
