@@ -147,7 +147,8 @@ pub fn with_code(url: &str, link: &CodeLink, code: &IncentiveCode) -> String {
             let host = url.find("://").map_or(0, |at| at + 3);
             let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
             let (origin, rest) = url.split_at(end);
-            let rest = if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") };
+            // Two slashes would begin another host where the shop goes on to it.
+            let rest = format!("/{}", rest.trim_start_matches(['/', '\\']));
             origin.to_owned() + &path.replace(PATH_MARK, &encoded(&rest)).replace(CODE_MARK, &code)
         }
     }

@@ -150,6 +150,11 @@ fn a_code_is_put_into_the_cart_on_the_way_to_the_checkout() {
             "https://s.example:8443/discount/A%26B%2F1?redirect=%2Fc%2F1%3Fcw_ref%3DT",
         ),
         ("https://s.example?cw_ref=T", path, "https://s.example/discount/A%26B%2F1?redirect=%2F%3Fcw_ref%3DT"),
+        (
+            "https://s.example//evil.example/c",
+            path,
+            "https://s.example/discount/A%26B%2F1?redirect=%2Fevil.example%2Fc",
+        ),
         ("https://s.example/c", "/apply/{code}", "https://s.example/apply/A%26B%2F1"),
     ] {
         let link = CodeLink::parse(link).expect("a link");
