@@ -62,6 +62,7 @@ async fn main() -> Result<()> {
             expected: Version::ABSENT,
             cart: Some(&made.cart),
             outbox: &[],
+            begun_until: &[],
             tallies: &made.tallies,
             census: &made.census,
             keep: None,

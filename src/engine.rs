@@ -9,6 +9,7 @@
 //! - `engine/dispatcher.rs`: deliveries that are due, lane by lane.
 //! - `engine/incentives.rs`: whose a code is.
 //! - `engine/vetting.rs`: the last look before a send; `engine/opt_outs.rs`: who wants no reminders.
+//! - `engine/deed.rs`: a decision of it on its way into the store and the lanes; `engine/doors.rs`: what is decided goes straight into a lane that has a place for it.
 //! - `engine/lane.rs`: the loop of one lane; `engine/endpoints.rs`: which of them are sent to.
 //! - `engine/letters.rs`: what people do with deliveries: retry, replay, test.
 //! - `engine/calibration.rs`: which inferred reasons shoppers keep denying.
@@ -22,8 +23,10 @@
 
 mod answers;
 mod calibration;
+mod deed;
 mod digests;
 mod dispatcher;
+mod doors;
 mod endpoints;
 mod erasure;
 mod explain;
@@ -49,6 +52,7 @@ mod vetting;
 
 pub use calibration::run_calibration;
 pub use dispatcher::{DispatchSettings, Dispatched, Dispatcher, Looked, Ready, Sent};
+pub use doors::{Handed, Offer};
 pub use erasure::Erased;
 pub use explain::{Explanation, Outlook, StepOutlook};
 pub use exports::{Held, HeldCart};

@@ -127,6 +127,8 @@ pub struct Commit<'a> {
     /// `None` removes the record and its wake.
     pub cart: Option<&'a Cart>,
     pub outbox: &'a [Delivery],
+    /// Until when each of the outbox is begun by this very write, as a claim is by [`Store::begin`]; empty: none is.
+    pub begun_until: &'a [Option<Moment>],
     pub tallies: &'a [Tally],
     pub census: &'a [Census],
     pub keep: Option<&'a Keep>,
@@ -143,6 +145,7 @@ impl<'a> Commit<'a> {
             expected: Version::ABSENT,
             cart: None,
             outbox: &[],
+            begun_until: &[],
             tallies: &[],
             census: &[],
             keep: None,
@@ -166,10 +169,21 @@ pub struct OrderCommit<'a> {
 pub enum Committed {
     /// Made true.
     Done,
+    /// Made true, but of what was to begin with it something was known already and is somebody else's: what began is not
+    /// to be sent, and falls due again by itself.
+    DoneNotBegun,
     /// The key was answered before; nothing was written.
     Duplicate(Answered),
     /// Another write came first; nothing was written.
     Conflict,
+}
+
+impl Committed {
+    /// Whether the write was made.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::DoneNotBegun)
+    }
 }
 
 /// A page of carts.

@@ -11,11 +11,12 @@ use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::digests::Told;
+use super::doors::{Handed, Offer};
 use super::endpoints::Stopped;
 use super::inbox::Engine;
 use super::policies::EndpointPolicy;
 use crate::domain::{self, Cart, Delivery, Fact, Moment, Outcome, Person, Stock, Tally, Verdict, Why};
-use crate::store::{BATCH_MAX, Claim, Lane, Settled, Settlement, StoreResult};
+use crate::store::{BATCH_MAX, Begun, Claim, Lane, Settled, Settlement, StoreResult};
 use crate::webhook::Message;
 
 /// How much longer a send's lease is than its deadline: time to settle.
@@ -203,12 +204,7 @@ impl Dispatcher {
 
     /// Begins claimed deliveries of one lane and decides, by everything known now, which of them go out.
     pub async fn look(&self, lane: &Lane, claims: &[Claim]) -> Vec<StoreResult<Looked>> {
-        let policies = self.engine.policies();
-        let endpoint = policies.endpoint(lane);
-        let now = self.engine.clock.now();
-        // The lease covers the latest start, the longest attempt and its record: an order that sees no send in flight after
-        // it can rely on that.
-        let span = endpoint.map_or(SETTLE_WITHIN, |e| self.settings.start_within + e.timeout + SETTLE_WITHIN);
+        let (now, span) = (self.engine.clock.now(), self.send_span(lane));
         let begun = self.engine.store.begin_all(claims, now, now.plus(span)).await;
         let mut looked = Vec::with_capacity(claims.len());
         let mut ours = Vec::with_capacity(claims.len());
@@ -219,7 +215,34 @@ impl Dispatcher {
                 Err(error) => looked.push(self.unread(claim, error, now, span).await),
             }
         }
+        looked.extend(self.look_at(lane, ours, now).await);
+        looked
+    }
+
+    /// How long a send of this lane is leased: that covers the latest start, the longest attempt and its record, so that
+    /// an order that sees no send in flight after it can rely on that.
+    pub(super) fn send_span(&self, lane: &Lane) -> Duration {
+        let timeout = self.engine.policies().endpoint(lane).map_or(Duration::ZERO, |endpoint| endpoint.timeout);
+        self.settings.start_within + timeout + SETTLE_WITHIN
+    }
+
+    /// Offers so many places in a lane to what is decided from now on.
+    pub fn offer(&self, lane: &Lane, places: usize) {
+        self.engine.doors.of(lane).offer(Offer { places, span: self.send_span(lane), is_fast: false });
+    }
+
+    /// What was handed over to a lane since.
+    #[must_use]
+    pub fn handed(&self, lane: &Lane) -> Vec<Handed> {
+        self.engine.doors.of(lane).let_in()
+    }
+
+    /// Decides, by everything known now, which of these go out that have begun at that moment.
+    pub async fn look_at(&self, lane: &Lane, begun: Vec<Begun>, now: Moment) -> Vec<StoreResult<Looked>> {
+        let (policies, span) = (self.engine.policies(), self.send_span(lane));
+        let endpoint = policies.endpoint(lane);
         let shop = policies.shops.get(&lane.shop).map(Arc::as_ref);
+        let (ours, mut looked) = (begun, Vec::new());
         let persons = self.persons(&ours, shop, now).await;
         let stocks = self.stocks(&ours, now).await;
         let (mut passed, mut ended, mut later) = (Vec::new(), Vec::new(), Vec::new());

@@ -179,7 +179,7 @@ impl Engine {
             let now = self.clock.now();
             let commit = OrderCommit { order: &order, expected: stored.version, tallies: &[], keep: None, now };
             match self.store.commit_order(commit).await? {
-                Committed::Done => return Ok(()),
+                Committed::Done | Committed::DoneNotBegun => return Ok(()),
                 Committed::Conflict | Committed::Duplicate(_) => self.metrics.commit_conflict(),
             }
         }

@@ -4,7 +4,6 @@
 //! does not answer a commit, the answer is read back by its key before anything is said.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use thiserror::Error;
@@ -13,6 +12,7 @@ use tracing::debug;
 
 use super::answers::{keep_answer, replay};
 use super::calibration::Calibration;
+use super::doors::Doors;
 use super::identity::Identity;
 use super::incentives::Pools;
 use super::observed::Observed;
@@ -85,7 +85,7 @@ pub struct Engine {
     /// Wakes the scheduler when a cart's wake comes before the one it waits for.
     pub(super) sooner: Notify,
     pub(super) waits_until: Mutex<Option<Moment>>,
-    lanes: Mutex<HashMap<Lane, Arc<Notify>>>,
+    pub(super) doors: Doors,
 }
 
 impl Engine {
@@ -107,7 +107,7 @@ impl Engine {
             links,
             sooner: Notify::new(),
             waits_until: Mutex::new(None),
-            lanes: Mutex::default(),
+            doors: Doors::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Engine {
         *self.links.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(links);
         *self.policies.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policies);
         // An endpoint that was switched on again has a backlog.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|bell| bell.notify_one());
+        self.doors.ring_all();
     }
 
     /// Brings what was learned of the agreement with shoppers into the policies in force.
@@ -204,7 +204,7 @@ impl Engine {
             }
             let keep = once.map(|once| keep_answer(once, Answer::Cart(decision.receipt.clone()), now));
             match self.commit(shop, id, version, &decision, keep.as_ref(), now).await {
-                Ok(Committed::Done) => {
+                Ok(Committed::Done | Committed::DoneNotBegun) => {
                     let Decision { cart, receipt, .. } = decision;
                     return Ok(Some(Written { receipt, cart }));
                 }
@@ -238,24 +238,25 @@ impl Engine {
             expected,
             cart: decision.cart.as_ref(),
             outbox: &decision.outbox,
+            begun_until: &[],
             tallies: &tallies,
             census: &census,
             keep,
             now,
         };
         let committed = self.store.commit(commit).await?;
-        if matches!(committed, Committed::Done) {
+        if committed.is_done() {
             self.became_true(shop, id, decision);
+            for delivery in &decision.outbox {
+                self.nudge(&Lane { shop: shop.clone(), endpoint: delivery.endpoint.clone() });
+            }
         }
         Ok(committed)
     }
 
-    /// What follows from a decision that is stored now.
+    /// What follows from a decision that is stored now, but for its deliveries.
     pub(super) fn became_true(&self, shop: &ShopId, id: &CartId, decision: &Decision) {
         self.publish(shop, id, &decision.facts);
-        for delivery in &decision.outbox {
-            self.nudge(&Lane { shop: shop.clone(), endpoint: delivery.endpoint.clone() });
-        }
         if decision.cart.is_some() {
             self.wake_by(decision.receipt.next_wake_at);
         }
@@ -338,15 +339,7 @@ impl Engine {
 
     /// Says that a lane has something due. Carries no data: what is due is in the store.
     pub(super) fn nudge(&self, lane: &Lane) {
-        self.lane_bell(lane).notify_one();
-    }
-
-    pub(super) fn lane_bell(&self, lane: &Lane) -> Arc<Notify> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        match lanes.get(lane) {
-            Some(bell) => Arc::clone(bell),
-            None => Arc::clone(lanes.entry(lane.clone()).or_default()),
-        }
+        self.doors.of(lane).ring();
     }
 
     fn wake_by(&self, at: Moment) {

@@ -1,14 +1,16 @@
 //! The loop of one lane: claims, looks, sends and records go on side by side, so that none of them waits for another.
 //!
+//! - What is decided while it has places comes in by its door, begun already (`engine/doors.rs`); all else is claimed.
 //! - It claims ahead, for a claim is only a lease; it begins no more than can start soon: what its places take, and ahead
-//!   of that what the endpoint takes in a twentieth of a second. What waits too long all the same is given back.
+//!   of that what the endpoint takes in a tenth of a second. What waits too long all the same is given back.
 //! - Several looks and several records are on their way at once. The first goes at once, however small; others are made
 //!   only when they are worth it.
 //! - A breaker, the endpoint's own limits and its pace say how many sends may be on their way.
 //!
-//! Nothing is decided here about a delivery. Read next: `engine/lane/pace.rs`, `engine/dispatcher.rs`, `domain/breaker.rs`.
+//! Nothing is decided here about a delivery. Read next: `engine/lane/room.rs`, `engine/dispatcher.rs`, `domain/breaker.rs`.
 
 mod pace;
+mod room;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,15 +24,13 @@ use tracing::error;
 
 use self::pace::Pace;
 use super::dispatcher::{Dispatcher, Looked, Ready, Sent};
-use super::policies::EndpointPolicy;
+use super::doors::{Door, Handed, Offer};
 use super::pulse::Backoff;
 use crate::domain::Breaker;
-use crate::store::{Claim, Lane, StoreError, StoreResult};
+use crate::store::{Begun, Claim, Lane, StoreError, StoreResult};
 
 /// The fewest that are claimed at a time: with fewer, repeats would get no share of the places.
 const CLAIM_MIN: usize = 4;
-/// The most that are held, beyond what is on its way.
-const AHEAD_MAX: usize = 1_024;
 /// The most that one look begins, and one record ends.
 const TOGETHER_MAX: usize = 256;
 /// While one is on its way, the next is made for no fewer than this.
@@ -52,6 +52,9 @@ type Leased = (usize, StoreResult<Vec<Claim>>);
 pub(super) struct LaneLoop {
     dispatcher: Arc<Dispatcher>,
     lane: Lane,
+    door: Arc<Door>,
+    /// Handed over, and waiting for a look.
+    handed: VecDeque<Handed>,
     claiming: JoinSet<Leased>,
     /// A claim that waits too long is void, and nothing is lost.
     claimed: VecDeque<Claim>,
@@ -76,6 +79,8 @@ pub(super) struct LaneLoop {
 impl LaneLoop {
     pub(super) fn new(dispatcher: Arc<Dispatcher>, lane: Lane) -> Self {
         Self {
+            door: dispatcher.engine.doors.of(&lane),
+            handed: VecDeque::new(),
             dispatcher,
             lane,
             claiming: JoinSet::new(),
@@ -97,13 +102,15 @@ impl LaneLoop {
 
     /// Runs until it is told to stop; then lets sends on their way end, and gives back what has not started.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let bell = self.dispatcher.engine.lane_bell(&self.lane);
+        let door = Arc::clone(&self.door);
         let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             self.start_sends();
             self.record();
+            self.let_in();
             self.look();
             self.claim();
+            self.offer();
             let until = self.until();
             tokio::select! {
                 () = &mut stopped => break,
@@ -116,7 +123,7 @@ impl LaneLoop {
                 Some(ended) = self.looking.join_next(), if !self.looking.is_empty() => self.found(ended),
                 Some(ended) = self.claiming.join_next(), if !self.claiming.is_empty() => self.leased(ended),
                 Some(ended) = self.recording.join_next(), if !self.recording.is_empty() => self.recorded(ended),
-                () = bell.notified() => self.nudged(),
+                is_told = door.rung() => if is_told { self.nudged() },
                 () = sleep_until(until) => {}
             }
         }
@@ -124,6 +131,8 @@ impl LaneLoop {
     }
 
     async fn end(&mut self) {
+        // What is handed over after this falls due as its lease ends.
+        self.door.offer(Offer::default());
         while let Some(ended) = self.claiming.join_next().await {
             self.leased(ended);
         }
@@ -132,6 +141,7 @@ impl LaneLoop {
         }
         let now = self.dispatcher.engine.now();
         let mut held: Vec<Claim> = self.ready.drain(..).map(|ready| ready.claim).collect();
+        held.extend(self.handed.drain(..).chain(self.door.let_in()).map(|handed| handed.begun.claim));
         held.extend(self.claimed.drain(..));
         for some in held.chunks(TOGETHER_MAX) {
             for released in join_all(some.iter().map(|claim| self.dispatcher.release(claim, now))).await {
@@ -149,13 +159,6 @@ impl LaneLoop {
                 self.recorded(ended);
             }
         }
-    }
-
-    /// Where it is sent to; `None` where nothing is, and what is due is only looked at.
-    fn endpoint(&self) -> Option<Arc<EndpointPolicy>> {
-        let policies = self.dispatcher.engine.policies();
-        let endpoint = policies.endpoint(&self.lane).filter(|endpoint| !endpoint.disabled);
-        endpoint.filter(|_| !self.dispatcher.is_paused(&self.lane)).cloned()
     }
 
     fn nudged(&mut self) {
@@ -242,13 +245,25 @@ impl LaneLoop {
         }
     }
 
+    /// Looks at what was handed over. It has begun: no rest holds it up.
+    fn let_in(&mut self) {
+        self.handed.extend(self.door.let_in());
+        while is_worth_it(self.handed.len(), self.looking.len()) {
+            let handed: Vec<Handed> = self.handed.drain(..self.handed.len().min(TOGETHER_MAX)).collect();
+            let Some(at) = handed.iter().map(|handed| handed.at).min() else { return };
+            let begun: Vec<Begun> = handed.into_iter().map(|handed| handed.begun).collect();
+            self.looked_at += begun.len();
+            let (dispatcher, lane) = (Arc::clone(&self.dispatcher), self.lane.clone());
+            self.looking.spawn(async move { (begun.len(), dispatcher.look_at(&lane, begun, at).await) });
+        }
+    }
+
     /// Begins more where there is room for it.
     fn look(&mut self) {
         if self.claimed.is_empty() || self.rests_until > instant() {
             return;
         }
-        let on_their_way = self.sending.len() + self.ready.len();
-        let mut room = self.begun_max().saturating_sub(on_their_way + self.looked_at);
+        let mut room = self.begun_max().saturating_sub(self.begun() + self.door.awaited());
         while is_worth_it(room.min(self.claimed.len()), self.looking.len()) {
             let count = room.min(self.claimed.len()).min(TOGETHER_MAX);
             let now = self.dispatcher.engine.now();
@@ -292,7 +307,7 @@ impl LaneLoop {
         if !self.may_be_due || !self.claiming.is_empty() || self.rests_until > instant() {
             return;
         }
-        let held = self.claimed.len() + self.looked_at + self.ready.len() + self.sending.len();
+        let held = self.claimed.len() + self.begun();
         let wanted = self.held_max().saturating_sub(held);
         if wanted == 0 || (wanted < TOGETHER_MIN && !self.claimed.is_empty()) {
             return;
@@ -329,30 +344,6 @@ impl LaneLoop {
         } else {
             self.backoff = Backoff::new();
         }
-    }
-
-    /// How many may have begun at a time: on their way, and ready for it.
-    fn begun_max(&self) -> usize {
-        if self.sent.len() >= AT_ONCE_MAX * TOGETHER_MAX {
-            return 0;
-        }
-        let Some(endpoint) = self.endpoint() else { return TOGETHER_MAX };
-        let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
-        if self.breaker.probe_at().is_some() || allowed == 0 {
-            return allowed;
-        }
-        let ahead = (self.pace.in_a_while() / 2).min(AHEAD_MAX / 2);
-        let paced = endpoint.rate_limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        (allowed + ahead).min(paced)
-    }
-
-    /// How many may be held at a time: begun, and claimed ahead of that.
-    fn held_max(&self) -> usize {
-        let begun = self.begun_max();
-        if self.endpoint().is_none() || self.breaker.probe_at().is_some() {
-            return begun;
-        }
-        begun + (4 * self.pace.in_a_while()).min(AHEAD_MAX)
     }
 
     /// When to come back by ourselves.

@@ -99,7 +99,7 @@ impl Engine {
             let tallies = domain::tallies(&facts, now.day());
             let commit = OrderCommit { order: &order, expected: version, tallies: &tallies, keep: keep.as_ref(), now };
             match (self.store.commit_order(commit).await?, once.as_ref()) {
-                (Committed::Done, _) => {
+                (Committed::Done | Committed::DoneNotBegun, _) => {
                     self.metrics.facts(shop, &facts);
                     return Ok(receipt);
                 }

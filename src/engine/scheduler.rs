@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tracing::error;
 
+use super::deed::{Deed, Starts};
 use super::inbox::Engine;
 use super::policies::ShopPolicy;
 use crate::domain::{
-    self, Cart, CartId, Census, Decision, Exposure, Fact, IdentifierHash, Known, Moment, Note, Person, ShopId, State,
-    Stock, Tally, Why,
+    self, Cart, CartId, Exposure, Fact, IdentifierHash, Known, Moment, Note, Person, ShopId, State, Stock, Why,
 };
 use crate::store::{Asked, BATCH_MAX, Commit, Committed, Loaded, StoreError, StoreResult, Stored, Version};
 
@@ -28,6 +28,8 @@ pub struct Scheduler {
     /// One look at a time: the next one leaves out what this one found.
     looking: tokio::sync::Mutex<()>,
     busy: Mutex<Busy>,
+    /// Carts that were found and not decided on yet.
+    undecided: AtomicUsize,
     /// When nothing was due: what was due before and is found later was told to us later.
     clear_at: AtomicI64,
 }
@@ -70,6 +72,18 @@ impl Drop for Taken<'_> {
     }
 }
 
+/// Carts that may want a place in a lane and have not taken it yet.
+struct Undecided<'a> {
+    all: &'a AtomicUsize,
+    these: usize,
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.these, Ordering::Relaxed);
+    }
+}
+
 impl Scheduler {
     /// Decides up to `batch` carts at a time.
     #[must_use]
@@ -81,6 +95,7 @@ impl Scheduler {
             turn: AtomicUsize::default(),
             looking: tokio::sync::Mutex::default(),
             busy: Mutex::default(),
+            undecided: AtomicUsize::default(),
             clear_at,
         }
     }
@@ -91,15 +106,15 @@ impl Scheduler {
     /// When the store cannot be asked.
     pub async fn run_once(&self) -> StoreResult<Woken> {
         let now = self.engine.clock.now();
-        let taken = self.take(now).await?;
+        let (taken, undecided) = self.take(now).await?;
         let found = taken.carts.len();
-        let decided = self.wake_all(&taken.carts, now).await?;
+        let decided = self.wake_all(&taken.carts, undecided, now).await?;
         self.engine.metrics.scheduler_ran(now);
         Ok(Woken { found, decided, is_all: taken.is_all })
     }
 
     /// What is due and not being decided on.
-    async fn take(&self, now: Moment) -> StoreResult<Taken<'_>> {
+    async fn take(&self, now: Moment) -> StoreResult<(Taken<'_>, Undecided<'_>)> {
         let _one = self.looking.lock().await;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let busy_count = {
@@ -107,14 +122,22 @@ impl Scheduler {
             busy.until_lately.clear();
             busy.now.len()
         };
-        let mut carts = self.engine.store.due_carts(now, self.batch + busy_count, turn).await?;
+        let batch = self.batch.min(self.engine.doors.room(self.undecided.load(Ordering::Relaxed)).await);
+        let mut carts = self.engine.store.due_carts(now, batch + busy_count, turn).await?;
         if carts.is_empty() {
             self.found_nothing(now);
         }
-        let is_all = carts.len() < busy_count + self.batch.min(BATCH_MAX);
+        let is_all = carts.len() < busy_count + batch.min(BATCH_MAX);
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        carts.retain(|cart| !busy.until_lately.contains(cart) && busy.now.insert(cart.clone()));
-        Ok(Taken { scheduler: self, carts, is_all })
+        let mut left = batch;
+        carts.retain(|cart| {
+            let is_ours = left > 0 && !busy.until_lately.contains(cart) && busy.now.insert(cart.clone());
+            left -= usize::from(is_ours);
+            is_ours
+        });
+        self.undecided.fetch_add(carts.len(), Ordering::Relaxed);
+        let undecided = Undecided { all: &self.undecided, these: carts.len() };
+        Ok((Taken { scheduler: self, carts, is_all }, undecided))
     }
 
     fn found_nothing(&self, now: Moment) {
@@ -136,7 +159,7 @@ impl Scheduler {
     }
 
     /// How many of these carts were decided by us.
-    async fn wake_all(&self, due: &[(ShopId, CartId)], now: Moment) -> StoreResult<usize> {
+    async fn wake_all(&self, due: &[(ShopId, CartId)], undecided: Undecided<'_>, now: Moment) -> StoreResult<usize> {
         let engine = &self.engine;
         let mut sleepers = Vec::with_capacity(due.len());
         for ((shop, id), loaded) in due.iter().zip(engine.store.load_all(due).await) {
@@ -150,16 +173,25 @@ impl Scheduler {
         let known = persons.into_iter().zip(stocks).zip(hashes);
         let known =
             known.map(|((person, stock), hashes)| Ok(Waking { person: person?, stock: stock?, hashes })).collect();
-        let deeds = self.decide_all(sleepers, known, now).await?;
+        let mut deeds = self.decide_all(sleepers, known, now).await?;
+        let begun_at = engine.clock.now();
+        for deed in &mut deeds {
+            deed.take_places(&engine.doors, begun_at);
+        }
+        drop(undecided);
         let committed = engine.store.commit_all(deeds.iter().map(|deed| deed.commit(now)).collect()).await;
         let mut decided = 0;
         let mut failure = None;
-        for (deed, committed) in deeds.iter().zip(committed) {
+        for (deed, committed) in deeds.into_iter().zip(committed) {
             match committed {
                 Ok(Committed::Done) => {
-                    engine.became_true(deed.shop, deed.id, &deed.decision);
-                    let could_be_known = deed.due_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
-                    engine.metrics.woke(engine.clock.now().since(could_be_known));
+                    self.became_true(&deed);
+                    deed.hand_over(&engine.doors, begun_at);
+                    decided += 1;
+                }
+                Ok(Committed::DoneNotBegun) => {
+                    self.became_true(&deed);
+                    deed.leave(&engine.doors);
                     decided += 1;
                 }
                 Ok(Committed::Duplicate(_) | Committed::Conflict) => engine.metrics.commit_conflict(),
@@ -167,6 +199,12 @@ impl Scheduler {
             }
         }
         failure.map_or(Ok(decided), Err)
+    }
+
+    fn became_true(&self, deed: &Deed<'_>) {
+        self.engine.became_true(deed.shop, deed.id, &deed.decision);
+        let could_be_known = deed.due_at.max(Moment::from_millis(self.clear_at.load(Ordering::Relaxed)));
+        self.engine.metrics.woke(self.engine.clock.now().since(could_be_known));
     }
 
     /// Decides about each. Who becomes part of an experiment by it is noted first, and decided about anew: from then on
@@ -309,33 +347,6 @@ struct Waking {
     hashes: Vec<IdentifierHash>,
 }
 
-/// A decision on its way into the store.
-struct Deed<'a> {
-    shop: &'a ShopId,
-    id: &'a CartId,
-    expected: Version,
-    due_at: Moment,
-    decision: Decision,
-    tallies: Vec<Tally>,
-    census: Vec<Census>,
-}
-
-impl Deed<'_> {
-    fn commit(&self, now: Moment) -> Commit<'_> {
-        Commit {
-            shop: self.shop,
-            id: self.id,
-            expected: self.expected,
-            cart: self.decision.cart.as_ref(),
-            outbox: &self.decision.outbox,
-            tallies: &self.tallies,
-            census: &self.census,
-            keep: None,
-            now,
-        }
-    }
-}
-
 fn decide<'a>(whose: &Whose<'a>, cart: Cart, person: &Person, stock: &Stock, now: Moment) -> Option<Deed<'a>> {
     let Whose { shop, id, version, policy } = whose;
     let due_at = cart.next_wake();
@@ -343,7 +354,7 @@ fn decide<'a>(whose: &Whose<'a>, cart: Cart, person: &Person, stock: &Stock, now
     let decision = domain::on_wake(cart, known, now)?;
     let tallies = domain::tallies(&decision.facts, now.day());
     let census = domain::census(&decision.facts);
-    Some(Deed { shop, id, expected: *version, due_at, decision, tallies, census })
+    Some(Deed { shop, id, expected: *version, due_at, decision, tallies, census, starts: Starts::default() })
 }
 
 /// Whether a reminder of this cart is due, or may be once it is found idle.

@@ -113,6 +113,7 @@ impl SealedStore {
             id: commit.id,
             expected: commit.expected,
             outbox: commit.outbox,
+            begun_until: commit.begun_until,
             tallies: commit.tallies,
             census: commit.census,
             keep: commit.keep,
@@ -120,7 +121,7 @@ impl SealedStore {
         });
         let done = self.inner.commit_all(passed.collect()).await;
         let over = names.iter().zip(ended).zip(&done);
-        let over = over.filter(|((_, ended), done)| *ended && matches!(done, Ok(Committed::Done)));
+        let over = over.filter(|((_, ended), done)| *ended && done.as_ref().is_ok_and(Committed::is_done));
         let over: Vec<KeyName> = over.map(|((name, _), _)| *name).collect();
         if let Err(error) = self.shred_names(&over).await {
             let error = &error as &dyn std::error::Error;

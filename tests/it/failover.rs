@@ -55,6 +55,7 @@ async fn write(store: &RedisStore, cart: &Cart) -> Result<(), StoreError> {
         expected: Version::ABSENT,
         cart: Some(cart),
         outbox: &outbox,
+        begun_until: &[],
         tallies: &[],
         census: &[],
         keep: None,

@@ -348,6 +348,12 @@ pub fn reminder_to(name: &str, cart: &Cart, index: u32, due_at: Moment) -> Deliv
     Delivery::new(cart, &endpoint(name), event, due_at, due_at.plus(secs(12 * 3600)))
 }
 
+/// News of a cart's first abandonment, to the endpoint `mail`.
+pub fn notice(cart: &Cart, due_at: Moment) -> Delivery {
+    let event = Event { abandonment: Some(abandonment(1)), ..Event::plain(EventKind::Abandoned, due_at) };
+    Delivery::new(cart, &endpoint("mail"), event, due_at, due_at.plus(secs(12 * 3600)))
+}
+
 pub fn order(id: &str) -> Order {
     Order {
         shop: shop(),

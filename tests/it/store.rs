@@ -5,6 +5,7 @@
 //! is tested beside its code.
 
 mod answers;
+mod begun;
 mod claims;
 mod commits;
 mod counts;
@@ -228,6 +229,14 @@ on_every_store! {
             the_next_due_moment_follows_claims,
             lanes_with_something_due_are_named,
             several_begin_and_settle_at_once_and_each_has_its_own_answer;
+        begun:
+            what_begins_with_its_write_is_leased_and_in_flight,
+            what_began_with_its_write_falls_due_again_when_its_worker_dies,
+            what_is_known_does_not_begin_again,
+            a_refused_write_begins_nothing,
+            some_begin_with_a_write_while_others_wait,
+            news_that_is_no_reminder_begins_without_being_in_flight,
+            many_begin_with_their_writes_and_each_can_be_settled;
         settling:
             a_retry_is_due_when_the_delivery_says,
             what_has_ended_leaves_the_lane_and_stays_readable,

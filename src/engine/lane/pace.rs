@@ -7,6 +7,9 @@ use tokio::time::Instant;
 /// A while.
 const WHILE: Duration = Duration::from_millis(100);
 
+/// How long a pause is no end of the pace: a store may stumble that long.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// Counts what ended, while by while.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -24,10 +27,15 @@ impl Pace {
     pub(super) fn note(&mut self, at: Instant) {
         let passed = at.saturating_duration_since(self.since);
         if passed >= WHILE {
-            self.before = if passed < 2 * WHILE { self.now } else { 0 };
+            self.before = if passed < LATELY { self.now } else { 0 };
             (self.since, self.now) = (at, 0);
         }
         self.now += 1;
+    }
+
+    /// The same, as long as something ended lately.
+    pub(super) fn in_a_while_before(&self, at: Instant) -> usize {
+        if at.saturating_duration_since(self.since) < LATELY { self.in_a_while() } else { 0 }
     }
 
     /// How many end in a tenth of a second, as far as the last ones tell.
@@ -51,6 +59,7 @@ mod tests {
         };
         assert_eq!([at(0), at(10), at(90)], [1, 2, 3]);
         assert_eq!([at(110), at(120)], [3, 3], "the while before still tells");
-        assert_eq!([at(1_000), at(1_001)], [1, 2]);
+        assert_eq!([at(900), at(901)], [2, 2], "a stumble ends nothing");
+        assert_eq!([at(2_000), at(2_001)], [1, 2]);
     }
 }

@@ -177,7 +177,12 @@ impl CartWrite {
         Self {
             write,
             shop: commit.shop.clone(),
-            outbox: commit.outbox.iter().map(NewDelivery::of).collect(),
+            outbox: commit
+                .outbox
+                .iter()
+                .enumerate()
+                .map(|(n, delivery)| NewDelivery::of(delivery, commit.begun_until.get(n).copied().flatten()))
+                .collect(),
             census: commit.census.to_vec(),
         }
     }
@@ -186,12 +191,15 @@ impl CartWrite {
         if let Some(refusal) = self.write.refused(db)? {
             return Ok(refusal);
         }
+        let mut committed = Committed::Done;
         for delivery in &self.outbox {
-            delivery.insert(db)?;
+            if !delivery.insert(db)? && delivery.begins() {
+                committed = Committed::DoneNotBegun;
+            }
         }
         counts::move_census(db, &self.shop, &self.census)?;
         self.write.rest(db)?;
-        Ok(Committed::Done)
+        Ok(committed)
     }
 }
 

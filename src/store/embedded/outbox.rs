@@ -34,28 +34,35 @@ pub struct NewDelivery {
     cart: CartId,
     status: Status,
     due_at: Moment,
+    /// Of one that begins with its commit.
+    begun_until: Option<Moment>,
     /// Only of one that has ended before it began.
     purge_at: Option<Moment>,
     bytes: Vec<u8>,
 }
 
 impl NewDelivery {
-    pub fn of(delivery: &Delivery) -> Self {
+    pub fn of(delivery: &Delivery, begun_until: Option<Moment>) -> Self {
         Self {
             id: delivery.id.clone(),
             lane: Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() },
             cart: delivery.cart.clone(),
             status: delivery.status,
-            due_at: delivery.due_at,
+            due_at: begun_until.unwrap_or(delivery.due_at),
+            begun_until,
             purge_at: delivery.status.is_final().then_some(delivery.send_not_after),
             bytes: record::encode_delivery(delivery),
         }
     }
 
-    /// Puts it into the outbox; one that is known is left alone.
-    pub fn insert(&self, db: &Connection) -> Result<(), rusqlite::Error> {
+    pub const fn begins(&self) -> bool {
+        self.begun_until.is_some()
+    }
+
+    /// Puts it into the outbox; one that is known is left alone, and false.
+    pub fn insert(&self, db: &Connection) -> Result<bool, rusqlite::Error> {
         let inserted = db
-            .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0)")?
+            .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)")?
             .execute(params![
                 self.id.as_str(),
                 self.lane.shop.as_str(),
@@ -63,15 +70,20 @@ impl NewDelivery {
                 self.cart.as_str(),
                 code(self.status),
                 self.due_at.millis(),
+                self.begins(),
                 self.purge_at.map(Moment::millis),
                 self.bytes,
             ])?;
         if inserted == 0 {
-            return Ok(());
+            return Ok(false);
+        }
+        if let Some(until) = self.begun_until.filter(|_| self.id.is_reminder()) {
+            sends::begin(db, (&self.lane.shop, &self.cart, &self.id), until)?;
         }
         let pending = i64::from(code(self.status) == PENDING);
         let dead = i64::from(code(self.status) == DEAD);
-        lanes::count(db, &self.lane, pending, dead)
+        lanes::count(db, &self.lane, pending, dead)?;
+        Ok(true)
     }
 }
 
@@ -134,7 +146,7 @@ pub fn begin(db: &Connection, claim: &Claim, until: Moment) -> Result<Option<Beg
     db.prepare_cached("UPDATE deliveries SET due_at = ? WHERE id = ?")?
         .execute(params![until.millis(), claim.delivery.as_str()])?;
     if claim.delivery.is_reminder() {
-        sends::begin(db, claim, until)?;
+        sends::begin(db, (shop, &claim.cart, &claim.delivery), until)?;
     }
     let claim = Claim { until, ..claim.clone() };
     Ok(Some(Begun { claim, delivery, cart }))

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use super::lanes::collect;
-use crate::domain::{CartId, Moment, ShopId, Status};
+use crate::domain::{CartId, DeliveryId, Moment, ShopId, Status};
 use crate::store::{Claim, Sends, Settlement};
 
 /// How a send ended, as far as its cart has to know.
@@ -31,8 +31,12 @@ impl Fate {
 }
 
 /// A send begins. One that began before and was not settled has ended without an answer.
-pub fn begin(db: &Connection, claim: &Claim, until: Moment) -> Result<(), rusqlite::Error> {
-    let (shop, cart, delivery) = names(claim);
+pub fn begin(
+    db: &Connection,
+    (shop, cart, delivery): (&ShopId, &CartId, &DeliveryId),
+    until: Moment,
+) -> Result<(), rusqlite::Error> {
+    let (shop, cart, delivery) = (shop.as_str(), cart.as_str(), delivery.as_str());
     db.prepare_cached("REPLACE INTO unanswered SELECT * FROM sends WHERE shop = ? AND cart = ? AND delivery = ?")?
         .execute([shop, cart, delivery])?;
     db.prepare_cached("REPLACE INTO sends VALUES (?, ?, ?, ?)")?.execute(params![

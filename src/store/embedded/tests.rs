@@ -88,6 +88,7 @@ async fn write(store: &EmbeddedStore, cart: &Cart, outbox: &[Delivery]) -> Store
         expected: Version::ABSENT,
         cart: Some(cart),
         outbox,
+        begun_until: &[],
         tallies: &tallies,
         census: &[],
         keep: None,

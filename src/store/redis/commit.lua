@@ -19,14 +19,23 @@ if wakes then
   if first then call('ZADD', KEYS[2], first, shop) else call('ZREM', KEYS[2], shop) end
 end
 
-local a = 15
+local a, answered = 15, 0
 for _ = 1, tonumber(ARGV[15]) do
+  local due, id = ARGV[a + 6], ARGV[a + 8]
   -- NX: a delivery decided twice is one delivery, wherever it has got to.
   if call('SET', KEYS[tonumber(ARGV[a + 1])], ARGV[a + 4], 'NX') then
-    call('ZADD', KEYS[tonumber(ARGV[a + 2])], ARGV[a + 6], ARGV[a + 5])
-    call('ZADD', KEYS[3], 'LT', ARGV[a + 6], ARGV[a + 3])
+    call('ZADD', KEYS[tonumber(ARGV[a + 2])], due, ARGV[a + 5])
+    call('ZADD', KEYS[3], 'LT', due, ARGV[a + 3])
+    local sends = KEYS[tonumber(ARGV[a + 7])]
+    if sends then
+      local life = tonumber(due) - now + 3600000
+      if call('HSETNX', sends, id, due) == 0 then call('HSET', sends, '?' .. id, call('HGET', sends, id), id, due) end
+      if call('PEXPIRE', sends, life, 'NX') == 0 then call('PEXPIRE', sends, life, 'GT') end
+    end
+  elseif id ~= '' then
+    answered = 1
   end
-  a = a + 6
+  a = a + 8
 end
 
 local moved = nil
@@ -42,4 +51,4 @@ for c = a + 1, a + 3 * tonumber(ARGV[a + 1]), 3 do
   end
 end
 
-return { 0 }
+return { answered }

@@ -6,9 +6,11 @@
 --       1 record, 2 the head that must be there, 3 the record to write ('' removes it), 4 its life in ms,
 --       5 answer (0 for none), 6 the answer to keep, 7 its life in ms,
 --       8 wakes of the shop (0 for an order), 9 shop, 10 cart, 11 wake,
---       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due);
+--       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due, sends of
+--       the cart for a reminder that begins with this write (else 0), id of a delivery that does ('' for others));
 --       after all writes the sets, of each: how many counts, then those as (tallies of the day or census, name, by)
--- Returns for each write 0; -1 on a conflict; the first answer on a repeat.
+-- Returns for each write 0, or 1 where a delivery that was to begin with it was known; -1 on a conflict; the first answer
+-- on a repeat.
 local call = redis.call
 local now = tonumber(ARGV[1])
 local times_of, sums, shops, wakes_of, queued, lanes, failed = {}, {}, {}, {}, {}, {}, nil
@@ -33,6 +35,16 @@ local function add(key, name, by, times)
   end
 end
 
+-- The reminder is in flight, as after `begin.lua`.
+local function mark(sends, id, due)
+  if call('HSETNX', sends, id, due) == 0 then
+    -- A send of it that began before and was not settled: nobody knows whether it has arrived.
+    call('HSET', sends, '?' .. id, call('HGET', sends, id), id, due)
+  end
+  local life = tonumber(due) - now + 3600000
+  if call('PEXPIRE', sends, life, 'NX') == 0 then call('PEXPIRE', sends, life, 'GT') end
+end
+
 local function put(b)
   local record, wakes, answer = KEYS[tonumber(ARGV[b + 1])], KEYS[tonumber(ARGV[b + 8])], KEYS[tonumber(ARGV[b + 5])]
   if answer then
@@ -49,7 +61,7 @@ local function put(b)
   end
   if answer then call('SET', answer, ARGV[b + 6], 'PX', ARGV[b + 7]) end
 
-  local set, a = tonumber(ARGV[b + 12]), b + 13
+  local set, a, answered = tonumber(ARGV[b + 12]), b + 13, 0
   times_of[set] = (times_of[set] or 0) + 1
   for _ = 1, tonumber(ARGV[b + 13]) do
     -- NX: a delivery decided twice is one delivery, wherever it has got to.
@@ -58,11 +70,15 @@ local function put(b)
       queue[#queue + 1] = due
       queue[#queue + 1] = ARGV[a + 5]
       if not lanes[lane] or tonumber(due) < tonumber(lanes[lane]) then lanes[lane] = due end
+      local sends = KEYS[tonumber(ARGV[a + 7])]
+      if sends then mark(sends, ARGV[a + 8], due) end
+    elseif ARGV[a + 8] ~= '' then
+      answered = 1
     end
-    a = a + 6
+    a = a + 8
   end
 
-  return 0
+  return answered
 end
 
 local answers, b = {}, 2
@@ -70,7 +86,7 @@ for n = 1, tonumber(ARGV[2]) do
   -- One that cannot be done keeps no other from being done with its counts.
   local done, answer = pcall(put, b)
   if done then answers[n] = answer else failed = answer end
-  b = b + 13 + 6 * tonumber(ARGV[b + 13])
+  b = b + 13 + 8 * tonumber(ARGV[b + 13])
 end
 
 local set = 0

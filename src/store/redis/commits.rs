@@ -201,12 +201,16 @@ impl<'a> Writes<'a> {
         call.arg(wakes).arg(shop.as_str()).arg(id.as_str());
         call.arg(commit.cart.map_or(0, |cart| score(cart.next_wake())));
         call.arg(counts).arg(commit.outbox.len());
-        for delivery in commit.outbox {
+        for (n, delivery) in commit.outbox.iter().enumerate() {
+            let begun_until = commit.begun_until.get(n).copied().flatten();
             let lane = Lane { shop: delivery.shop.clone(), endpoint: delivery.endpoint.clone() };
             let record = call.key(shard.delivery(&delivery.id));
             let queue = call.shared_key(shard.queue(&lane, Queue::First));
             call.arg(record).arg(queue).arg(lane_member(&lane)).arg(write_delivery(delivery, None));
-            call.arg(delivery_member(&delivery.id, &delivery.cart)).arg(score(delivery.due_at));
+            call.arg(delivery_member(&delivery.id, &delivery.cart)).arg(score(begun_until.unwrap_or(delivery.due_at)));
+            let is_marked = begun_until.is_some() && delivery.id.is_reminder();
+            let sends = if is_marked { call.key(shard.sends(shop, id)) } else { 0 };
+            call.arg(sends).arg(begun_until.map_or("", |_| delivery.id.as_str()));
         }
     }
 
@@ -276,6 +280,7 @@ fn committed(reply: Value) -> StoreResult<Committed> {
     }
     Ok(match redis::from_redis_value::<i64>(reply).map_err(|_| NO_ANSWER)? {
         -1 => Committed::Conflict,
+        1 => Committed::DoneNotBegun,
         _ => Committed::Done,
     })
 }

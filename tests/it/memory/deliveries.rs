@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cartwake::domain::{CartId, Delivery, Moment, ShopId, Status};
+use cartwake::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status};
 use cartwake::store::{Begun, Claim, DueLanes, Lane, OutboxCounts, Queue, Sends, Settled, Settlement};
 
 use super::{Book, DeliveryRow};
@@ -29,17 +29,32 @@ impl DeliveryRow {
 }
 
 impl Book {
-    /// Puts a delivery into the outbox; one that is known is left alone.
-    pub(super) fn queue(&mut self, delivery: &Delivery) {
+    /// Puts a delivery into the outbox, begun where it begins at once; one that is known is left alone, and false.
+    pub(super) fn queue(&mut self, delivery: &Delivery, begun_until: Option<Moment>) -> bool {
         self.lanes.insert(lane_of(delivery));
-        self.deliveries.entry(delivery.id.clone()).or_insert_with(|| DeliveryRow {
+        if self.deliveries.contains_key(&delivery.id) {
+            return false;
+        }
+        let row = DeliveryRow {
             delivery: delivery.clone(),
-            look_at: delivery.due_at,
-            is_leased: false,
+            look_at: begun_until.unwrap_or(delivery.due_at),
+            is_leased: begun_until.is_some(),
             purge_at: delivery.status.is_final().then_some(delivery.send_not_after),
             queue: Queue::First,
             is_buried: false,
-        });
+        };
+        self.deliveries.insert(delivery.id.clone(), row);
+        if let Some(until) = begun_until.filter(|_| delivery.id.is_reminder()) {
+            self.send_begins((delivery.shop.clone(), delivery.cart.clone(), delivery.id.clone()), until);
+        }
+        true
+    }
+
+    /// One that began before and was not settled has ended without an answer.
+    fn send_begins(&mut self, send: (ShopId, CartId, DeliveryId), until: Moment) {
+        if let Some(lost) = self.sends.insert(send.clone(), until) {
+            self.unanswered.insert(send, lost);
+        }
     }
 
     pub fn claim(&mut self, lane: &Lane, now: Moment, limit: usize, until: Moment) -> Vec<Claim> {
@@ -65,10 +80,7 @@ impl Book {
         let at = (claim.lane.shop.clone(), claim.cart.clone());
         let cart = self.carts.get(&at).map(|row| Box::new(row.cart.clone()));
         if claim.delivery.is_reminder() {
-            let send = (at.0, at.1, claim.delivery.clone());
-            if let Some(lost) = self.sends.insert(send.clone(), until) {
-                self.unanswered.insert(send, lost);
-            }
+            self.send_begins((at.0, at.1, claim.delivery.clone()), until);
         }
         Some(Begun { claim: Claim { until, ..claim.clone() }, delivery, cart })
     }

@@ -56,15 +56,19 @@ impl Book {
             }
             None => drop(self.carts.remove(&at)),
         }
-        for delivery in commit.outbox {
-            self.queue(delivery);
+        let mut committed = Committed::Done;
+        for (n, delivery) in commit.outbox.iter().enumerate() {
+            let begun_until = commit.begun_until.get(n).copied().flatten();
+            if !self.queue(delivery, begun_until) && begun_until.is_some() {
+                committed = Committed::DoneNotBegun;
+            }
         }
         for moved in commit.census {
             *self.census.entry((shop.clone(), moved.state)).or_default() += moved.by;
         }
         self.count(shop, commit.tallies);
         self.keep(shop, about, commit.keep);
-        Committed::Done
+        committed
     }
 
     pub fn commit_order(&mut self, commit: &OrderCommit<'_>) -> Committed {

@@ -81,6 +81,7 @@ pub fn everything_was_seen(seen: &BTreeMap<String, u64>, seeds: u64) {
     want("verdict", VERDICTS.to_vec());
     want("dispatched", DISPATCHED.to_vec());
     want("applied", APPLIED.to_vec());
+    want("sends", vec!["begun with their decision"]);
     want("in flight", IN_FLIGHT.to_vec());
     want("outcome", OutcomeName::ALL.iter().map(|name| name.as_str()).collect());
     want("why", Why::ALL.iter().filter(|why| !WHYS_NOT_BUILT.contains(why)).map(|why| why.as_str()).collect());

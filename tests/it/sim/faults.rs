@@ -145,8 +145,11 @@ impl Store for Line {
                     return Committed::Conflict;
                 }
                 let before = book.carts.get(&(commit.shop.clone(), commit.id.clone())).cloned();
+                let new: Vec<bool> =
+                    commit.outbox.iter().map(|delivery| !book.deliveries.contains_key(&delivery.id)).collect();
                 let committed = book.commit(&commit);
-                if matches!(committed, Committed::Done) {
+                if committed.is_done() {
+                    ledger.started(&commit, &new);
                     ledger.cart_was_written(before.as_ref(), &commit, book);
                 }
                 committed

@@ -12,14 +12,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use cartwake::domain::Moment;
-use cartwake::engine::{DispatchSettings, Dispatched, Dispatcher, Engine, Looked, Ready, Scheduler, Sent};
-use cartwake::store::{Claim, Lane, StoreResult};
+use cartwake::engine::{DispatchSettings, Dispatched, Dispatcher, Engine, Handed, Looked, Ready, Scheduler, Sent};
+use cartwake::store::{Begun, Claim, Lane, StoreResult};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::faults::Line;
 use super::rush;
+use super::shop::ENDPOINTS;
 use super::world::World;
+use crate::samples::{endpoint, shop};
 
 /// Sends at a time in a lane.
 const CONCURRENCY: usize = 4;
@@ -112,7 +114,10 @@ impl Process {
         loop {
             self.world.wait_for(crate::memory::Book::next_wake).await;
             self.world.idle_up_to(250).await;
-            match scheduler.run_once().await {
+            self.offer();
+            let woken = scheduler.run_once().await;
+            self.let_in();
+            match woken {
                 Ok(woken) if woken.decided > 0 => {}
                 Ok(_) => self.world.idle_up_to(500).await,
                 Err(_) => sleep(Duration::from_millis(400)).await,
@@ -143,6 +148,22 @@ impl Process {
             if claimed == 0 {
                 sleep(Duration::from_millis(200)).await;
             }
+        }
+    }
+
+    /// Offers places in the lanes, now and then.
+    fn offer(&self) {
+        for lane in every_lane() {
+            let places = self.world.with(|inner| if inner.dice.chance(600) { inner.dice.index(4) } else { 0 });
+            self.dispatcher.offer(&lane, if self.dispatcher.is_stopped(&lane) { 0 } else { places });
+        }
+    }
+
+    /// Starts what was handed over to the lanes.
+    fn let_in(self: &Arc<Self>) {
+        for Handed { begun, at } in every_lane().flat_map(|lane| self.dispatcher.handed(&lane)) {
+            let this = Arc::clone(self);
+            self.spawn(async move { this.handle_begun(begun, at).await });
         }
     }
 
@@ -185,6 +206,23 @@ impl Process {
             return;
         }
         let looked = self.dispatcher.look(&claim.lane, std::slice::from_ref(&claim)).await;
+        self.go_on_from(looked).await;
+    }
+
+    /// What was handed over to its end; it may wait, too.
+    async fn handle_begun(&self, begun: Begun, at: Moment) {
+        let claim = begun.claim.clone();
+        rush::rush(&self.world, self.id, &claim);
+        rush::disturb(&self.world, &claim);
+        let waits = self.world.with(|inner| if inner.dice.chance(60) { inner.dice.below(20_000) } else { 0 });
+        if waits > 0 {
+            sleep(Duration::from_millis(waits)).await;
+        }
+        let looked = self.dispatcher.look_at(&claim.lane, vec![begun], at).await;
+        self.go_on_from(looked).await;
+    }
+
+    async fn go_on_from(&self, looked: Vec<StoreResult<Looked>>) {
         let ended = match looked.into_iter().next().expect("one claim, one look") {
             Ok(Looked::Done(done)) => Ok(done),
             Ok(Looked::Ready(ready)) => self.send(ready).await,
@@ -209,4 +247,8 @@ impl Process {
         let finished = self.dispatcher.finish(vec![Sent { ready, started_at, outcome }]).await;
         finished.into_iter().next().expect("one attempt, one record")
     }
+}
+
+fn every_lane() -> impl Iterator<Item = Lane> {
+    ENDPOINTS.iter().map(|name| Lane { shop: shop(), endpoint: endpoint(name) })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cartwake::domain::{CartId, Delivery, Moment, Outcome, OutcomeName, Status};
-use cartwake::store::{Begun, Claim, InFlight, Settled, Settlement};
+use cartwake::store::{Begun, Claim, Commit, InFlight, Settled, Settlement};
 
 use super::Ledger;
 use crate::memory::{Book, DeliveryRow};
@@ -61,6 +61,19 @@ impl Ledger {
         if let Some(begun) = begun {
             self.leases.insert(claim.delivery.clone(), begun.claim.until);
             self.begun.insert(claim.delivery.clone(), (self.step, begun.cart.as_deref().cloned()));
+        }
+    }
+
+    /// What began with the write that decided it; of each of the outbox, whether it is new.
+    pub fn started(&mut self, commit: &Commit<'_>, new: &[bool]) {
+        let all = commit.outbox.iter().zip(commit.begun_until).zip(new);
+        for (delivery, until) in
+            all.filter_map(|((delivery, until), is_new)| Some((delivery, (*until).filter(|_| *is_new)?)))
+        {
+            self.count("sends begun with their decision");
+            self.saw("sends", &"begun with their decision");
+            self.leases.insert(delivery.id.clone(), until);
+            self.begun.insert(delivery.id.clone(), (self.step, commit.cart.cloned()));
         }
     }
 

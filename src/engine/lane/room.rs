@@ -1,0 +1,60 @@
+//! How much a lane may hold at a time, and what it offers to those who decide.
+
+use std::sync::Arc;
+
+use super::{AT_ONCE_MAX, LaneLoop, TOGETHER_MAX, TOGETHER_MIN, instant};
+use crate::engine::doors::Offer;
+use crate::engine::policies::EndpointPolicy;
+
+/// The most that are begun ahead of those on their way.
+const BEGUN_AHEAD_MAX: usize = 2_048;
+/// The most that are claimed ahead of those begun.
+const CLAIMED_AHEAD_MAX: usize = 1_024;
+
+impl LaneLoop {
+    /// Where it is sent to; `None` where nothing is, and what is due is only looked at.
+    pub(super) fn endpoint(&self) -> Option<Arc<EndpointPolicy>> {
+        let policies = self.dispatcher.engine.policies();
+        let endpoint = policies.endpoint(&self.lane).filter(|endpoint| !endpoint.disabled);
+        endpoint.filter(|_| !self.dispatcher.is_paused(&self.lane)).cloned()
+    }
+
+    /// How many may have begun at a time: on their way, and ready for it.
+    pub(super) fn begun_max(&self) -> usize {
+        if self.sent.len() >= AT_ONCE_MAX * TOGETHER_MAX {
+            return 0;
+        }
+        let Some(endpoint) = self.endpoint() else { return TOGETHER_MAX };
+        let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
+        if self.breaker.probe_at().is_some() || allowed == 0 {
+            return allowed;
+        }
+        let ahead = self.pace.in_a_while().min(BEGUN_AHEAD_MAX);
+        let paced = endpoint.rate_limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        (allowed + ahead).min(paced)
+    }
+
+    /// How many may be held at a time: begun, and claimed ahead of that.
+    pub(super) fn held_max(&self) -> usize {
+        let begun = self.begun_max();
+        if self.endpoint().is_none() || self.breaker.probe_at().is_some() {
+            return begun;
+        }
+        begun + (4 * self.pace.in_a_while()).min(CLAIMED_AHEAD_MAX)
+    }
+
+    /// How many have begun, or are about to.
+    pub(super) fn begun(&self) -> usize {
+        self.sending.len() + self.ready.len() + self.looked_at + self.handed.len()
+    }
+
+    /// Offers what places there are, as long as nothing waits that came before.
+    pub(super) fn offer(&self) {
+        let is_waited_for = self.may_be_due || !self.claimed.is_empty() || !self.claiming.is_empty();
+        let is_open = self.rests_until <= instant() && self.breaker.probe_at().is_none() && self.endpoint().is_some();
+        let is_fast = is_open && self.pace.in_a_while_before(instant()) >= TOGETHER_MIN;
+        let places =
+            if is_open && (is_fast || !is_waited_for) { self.begun_max().saturating_sub(self.begun()) } else { 0 };
+        self.door.offer(Offer { places, span: self.dispatcher.send_span(&self.lane), is_fast });
+    }
+}
