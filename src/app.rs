@@ -148,11 +148,18 @@ impl App {
         let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
         let engine = Arc::clone(&self.engine);
         let dispatcher = Arc::clone(&self.dispatcher);
-        self.loops.run("scheduler", run_scheduler(scheduler, engine, poll, scheduler_pulse, self.stop.clone()))?;
+        // What the scheduler hands over is let in, so the dispatcher stops after it, however it ends.
+        let (stop, has_stopped) = (self.stop.clone(), CancellationToken::new());
+        let stops = has_stopped.clone().drop_guard();
+        let schedule = async move {
+            let _stops = stops;
+            run_scheduler(scheduler, engine, poll, scheduler_pulse, stop).await;
+        };
+        self.loops.run("scheduler", schedule)?;
         let calibration = run_calibration(Arc::clone(&self.engine), self.stop.clone());
         self.loops.run("calibration", calibration)?;
         self.loops.run("lookout", run_lookout(Arc::clone(&self.engine), self.stop.clone()))?;
-        self.loops.run("dispatcher", run_dispatcher(dispatcher, poll, dispatcher_pulse, self.stop.clone()))
+        self.loops.run("dispatcher", run_dispatcher(dispatcher, poll, dispatcher_pulse, has_stopped))
     }
 
     /// Does everything that is due now, and what follows from it, until nothing is. For tests and the demo.

@@ -7,6 +7,7 @@ wait behind repeats once an endpoint is back?
 """
 
 import json
+import multiprocessing
 import socket
 import sys
 import threading
@@ -96,9 +97,47 @@ class Bad:
             link.sendall(BUSY if self.kind == "429" else OK)
 
 
+def serve(kind, pipe):
+    bad = Bad(kind)
+    pipe.send(bad.url)
+    while True:
+        match pipe.recv():
+            case "back":
+                bad.is_back = True
+                pipe.send(None)
+            case "count":
+                pipe.send((bad.count, len(bad.ids)))
+            case "arrived":
+                with bad.lock:
+                    pipe.send(bad.arrived)
+
+
+class Apart:
+    """A bad endpoint in a process of its own, so that its work takes nothing from the thread that notes arrivals."""
+
+    def __init__(self, kind):
+        self.lock = threading.Lock()
+        self.pipe, theirs = multiprocessing.Pipe()
+        self.process = multiprocessing.Process(target=serve, args=(kind, theirs), daemon=True)
+        self.process.start()
+        self.url = self.pipe.recv()
+
+    def ask(self, what):
+        with self.lock:
+            self.pipe.send(what)
+            return self.pipe.recv()
+
+    def end(self):
+        """What came, once it is over."""
+        (self.count, _), self.arrived = self.ask("count"), self.ask("arrived")
+        self.process.kill()
+        self.process.join()
+
+
 def run(store, kind):
     """Lags of the healthy one, sorted; and what the bad one got."""
-    receiver, bad = lab.Receiver(), Bad(kind) if kind else None
+    bad = Apart(kind) if kind else None
+    receiver = lab.Receiver()
     more = "" if bad is None else f"""
 [[shop.endpoint]]
 name = "bad"
@@ -122,16 +161,18 @@ allow_networks = ["127.0.0.0/8"]
         count = RATE * SECONDS
         if kind == "back":
             # Down for the first half of what is due, then well.
-            back = threading.Timer(start + IDLE_S + DELAY_S + SECONDS / 2 - time.time(), lambda: setattr(bad, "is_back", True))
+            back = threading.Timer(start + IDLE_S + DELAY_S + SECONDS / 2 - time.time(), lambda: bad.ask("back"))
             back.start()
         lab.in_parallel(put, range(count), threads=4)
         lab.wait_for("every reminder at the healthy one", lambda: receiver.count() >= count, 60)
         if kind == "back":
-            lab.wait_for("every reminder at the other", lambda: len(bad.ids) >= count, 60)
+            lab.wait_for("every reminder at the other", lambda: bad.ask("count")[1] >= count, 60)
         late = sorted(at / 1e6 - due[json.loads(body)["data"]["cart_id"]] for at, _, _, _, body in receiver.snapshot())
         return late, bad, due, service.rss_mb()
     finally:
         service.stop()
+        if bad is not None:
+            bad.end()
 
 
 def share(late, of):

@@ -27,14 +27,13 @@ mod worker;
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 
 use self::carts::{CartWrite, Cursor, OrderWrite, RawLoaded, Subject};
 use self::folder::Folder;
 use self::letters::{Burying, Reviving};
 use self::outbox::Settling;
 use self::people::Hashes;
-use self::worker::{Access, Worker};
+use self::worker::{Access, Batch, Worker};
 use super::letters::Mark;
 use super::{
     Asked, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
@@ -113,7 +112,7 @@ impl Store for EmbeddedStore {
 
     async fn load_all(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
         let subjects = carts.iter().map(|(shop, id)| Subject::Cart(shop.clone(), id.clone()));
-        let loaded = self.lookups.run_all(subjects.map(|subject| move |db: &Connection| Ok(subject.load(db, None)?)));
+        let loaded = self.lookups.run_all(subjects.map(|subject| move |db: &Batch<'_>| Ok(subject.load(db, None)?)));
         let decode =
             |(raw, (shop, id)): (_, &(ShopId, CartId))| decode(raw?, |bytes| record::decode_cart(shop, id, bytes));
         loaded.await.into_iter().zip(carts).map(decode).collect()
@@ -121,7 +120,7 @@ impl Store for EmbeddedStore {
 
     async fn commit_all(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
         let writes: Vec<_> = commits.iter().map(CartWrite::of).collect();
-        self.writer.run_all(writes.into_iter().map(|write| move |db: &Connection| write.apply(db))).await
+        self.writer.run_all(writes.into_iter().map(|write| move |db: &Batch<'_>| write.apply(db))).await
     }
 
     async fn sends(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
@@ -151,7 +150,7 @@ impl Store for EmbeddedStore {
             return Ok(Vec::new());
         }
         let (hashes, cart) = (Hashes::of(shop, hashes), cart.clone());
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             // What is known is read first: it may turn out unreadable, and then nothing is written.
             let notes = hashes.notes(db, Moment::from_millis(i64::MIN))?;
             hashes.enroll(db, &cart, until)?;
@@ -212,7 +211,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn lanes(&self) -> StoreResult<Vec<Lane>> {
-        self.lookups.run(lanes::lanes).await
+        self.lookups.run(|db| lanes::lanes(db)).await
     }
 
     async fn due_lanes(&self, now: Moment) -> StoreResult<DueLanes> {
@@ -232,7 +231,7 @@ impl Store for EmbeddedStore {
     async fn begin_all(&self, claims: &[Claim], _now: Moment, until: Moment) -> Vec<StoreResult<Option<Begun>>> {
         let claims: Vec<Claim> = claims.to_vec();
         self.writer
-            .run_all(claims.into_iter().map(|claim| move |db: &Connection| outbox::begin(db, &claim, until)))
+            .run_all(claims.into_iter().map(|claim| move |db: &Batch<'_>| outbox::begin(db, &claim, until)))
             .await
     }
 
@@ -248,7 +247,7 @@ impl Store for EmbeddedStore {
 
     async fn settle_all(&self, settlements: Vec<Settlement<'_>>) -> Vec<StoreResult<Settled>> {
         let settlings: Vec<_> = settlements.iter().map(Settling::of).collect();
-        self.writer.run_all(settlings.into_iter().map(|one| move |db: &Connection| Ok(one.apply(db)?))).await
+        self.writer.run_all(settlings.into_iter().map(|one| move |db: &Batch<'_>| Ok(one.apply(db)?))).await
     }
 
     async fn next_due(&self, lane: &Lane) -> StoreResult<Option<Moment>> {
@@ -267,7 +266,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn paused(&self) -> StoreResult<Vec<Pause>> {
-        self.lookups.run(lanes::paused).await
+        self.lookups.run(|db| lanes::paused(db)).await
     }
 
     async fn note_failing(&self, lane: &Lane, since: Moment) -> StoreResult<()> {
@@ -281,7 +280,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn failing(&self) -> StoreResult<Vec<(Lane, Moment)>> {
-        self.lookups.run(lanes::failing).await
+        self.lookups.run(|db| lanes::failing(db)).await
     }
 
     async fn list_carts(&self, cursor: Option<&str>, limit: usize) -> StoreResult<Page> {
@@ -330,7 +329,7 @@ impl Store for EmbeddedStore {
 
     async fn revive(&self, _lane: &Lane, revivals: &[Revival]) -> StoreResult<usize> {
         let revivals: Vec<Reviving> = revivals.iter().map(Reviving::of).collect();
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             let mut revived = 0;
             for one in &revivals {
                 revived += usize::from(one.apply(db)?);
@@ -351,11 +350,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn census(&self) -> StoreResult<Vec<(ShopId, StateName, i64)>> {
-        self.surveys.run(counts::census).await
+        self.surveys.run(|db| counts::census(db)).await
     }
 
     async fn outbox_counts(&self) -> StoreResult<OutboxCounts> {
-        self.surveys.run(lanes::counts).await
+        self.surveys.run(|db| lanes::counts(db)).await
     }
 
     async fn check(&self) -> StoreResult<Health> {

@@ -5,10 +5,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::counts;
 use super::fault::Fault;
 use super::outbox::NewDelivery;
 use super::schema::limit_of;
+use super::worker::Batch;
 use crate::domain::{CartId, Census, EventKey, Moment, OrderId, ShopId, Tally};
 use crate::store::{
     Answered, Commit, Committed, Keep, OrderCommit, Page, StoreError, StoreResult, Version, record, turns,
@@ -41,6 +41,12 @@ pub enum Subject {
 }
 
 impl Subject {
+    const fn shop(&self) -> &ShopId {
+        match self {
+            Self::Cart(shop, _) | Self::Order(shop, _) => shop,
+        }
+    }
+
     fn key(&self) -> (&str, &'static str, &str) {
         match self {
             Self::Cart(shop, id) => (shop.as_str(), "c", id.as_str()),
@@ -149,9 +155,8 @@ impl Write {
         Ok(written == 1)
     }
 
-    fn rest(&self, db: &Connection) -> Result<(), rusqlite::Error> {
-        let (shop, ..) = self.subject.key();
-        counts::add_tallies(db, shop, &self.tallies)?;
+    fn rest(&self, db: &Batch<'_>) -> Result<(), rusqlite::Error> {
+        db.counts.add_tallies(self.subject.shop(), &self.tallies);
         self.keep.as_ref().map_or(Ok(()), |kept| self.subject.keep(db, kept))
     }
 }
@@ -187,7 +192,7 @@ impl CartWrite {
         }
     }
 
-    pub fn apply(&self, db: &Connection) -> Result<Committed, Fault> {
+    pub fn apply(&self, db: &Batch<'_>) -> Result<Committed, Fault> {
         if let Some(refusal) = self.write.refused(db)? {
             return Ok(refusal);
         }
@@ -197,7 +202,7 @@ impl CartWrite {
                 committed = Committed::DoneNotBegun;
             }
         }
-        counts::move_census(db, &self.shop, &self.census)?;
+        db.counts.move_census(&self.shop, &self.census);
         self.write.rest(db)?;
         Ok(committed)
     }
@@ -219,7 +224,7 @@ impl OrderWrite {
         })
     }
 
-    pub fn apply(&self, db: &Connection) -> Result<Committed, Fault> {
+    pub fn apply(&self, db: &Batch<'_>) -> Result<Committed, Fault> {
         if let Some(refusal) = self.0.refused(db)? {
             return Ok(refusal);
         }

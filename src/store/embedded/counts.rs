@@ -1,19 +1,105 @@
 //! Exact counts: what happened on a day, and how many carts are in each state.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
 use crate::domain::{Census, Day, ShopId, StateName, Tally, TallyKey};
-use crate::store::StoreError;
+use crate::store::{Lane, StoreError};
 
-/// Adds these to the counts of a shop.
-pub fn add_tallies(db: &Connection, shop: &str, tallies: &[Tally]) -> Result<(), rusqlite::Error> {
-    let mut add =
-        db.prepare_cached("INSERT INTO tallies VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = value + ?4")?;
-    for tally in tallies {
-        add.execute(params![shop, tally.day.number(), tally.key.0, tally.by])?;
+/// What one transaction counts, added up: each count is written once, as it ends.
+#[derive(Default)]
+pub struct Counts {
+    tallies: RefCell<SumsOf<(Day, TallyKey)>>,
+    census: RefCell<SumsOf<StateName>>,
+    lanes: RefCell<Sums<Lane, Held>>,
+}
+
+/// The sums of shops, by name.
+type SumsOf<N> = Sums<ShopId, BTreeMap<N, i64>>;
+
+/// By shop or lane. There are few in one transaction.
+struct Sums<K, V>(Vec<(K, V)>);
+
+/// How many deliveries of a lane wait, and how many are dead.
+#[derive(Default)]
+struct Held {
+    pending: i64,
+    dead: i64,
+}
+
+impl<K, V> Default for Sums<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
     }
-    Ok(())
+}
+
+impl<K: Clone + PartialEq, V: Default> Sums<K, V> {
+    fn of(&mut self, key: &K) -> &mut V {
+        let known = self.0.iter().position(|(of, _)| of == key);
+        let place = known.unwrap_or_else(|| {
+            self.0.push((key.clone(), V::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[place].1
+    }
+}
+
+impl Counts {
+    pub fn add_tallies(&self, shop: &ShopId, tallies: &[Tally]) {
+        let mut all = self.tallies.borrow_mut();
+        let sums = all.of(shop);
+        for tally in tallies {
+            let sum = sums.entry((tally.day, tally.key.clone())).or_default();
+            *sum = sum.saturating_add(tally.by);
+        }
+    }
+
+    /// Moves carts of a shop between states.
+    pub fn move_census(&self, shop: &ShopId, census: &[Census]) {
+        let mut all = self.census.borrow_mut();
+        let sums = all.of(shop);
+        for moved in census {
+            *sums.entry(moved.state).or_default() += moved.by;
+        }
+    }
+
+    /// Moves how many deliveries wait in a lane, and how many are dead.
+    pub fn move_lane(&self, lane: &Lane, pending: i64, dead: i64) {
+        let mut all = self.lanes.borrow_mut();
+        let held = all.of(lane);
+        held.pending += pending;
+        held.dead += dead;
+    }
+
+    /// Writes what was added up.
+    pub fn write(&self, db: &Connection) -> Result<(), rusqlite::Error> {
+        let mut tally = db.prepare_cached(
+            "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = value + ?4",
+        )?;
+        for (shop, sums) in &self.tallies.borrow().0 {
+            for ((day, key), by) in sums {
+                tally.execute(params![shop.as_str(), day.number(), key.0, by])?;
+            }
+        }
+        let mut state =
+            db.prepare_cached("INSERT INTO census VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET carts = carts + ?3")?;
+        for (shop, sums) in &self.census.borrow().0 {
+            for (name, by) in sums {
+                state.execute(params![shop.as_str(), name.as_str(), by])?;
+            }
+        }
+        let mut lane = db.prepare_cached(
+            "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET pending = pending + ?3, dead = dead + ?4",
+        )?;
+        for (of, Held { pending, dead }) in &self.lanes.borrow().0 {
+            lane.execute(params![of.shop.as_str(), of.endpoint.as_str(), pending, dead])?;
+        }
+        Ok(())
+    }
 }
 
 /// The counts of a shop over these days, both included.
@@ -28,16 +114,6 @@ pub fn tallies(
             Ok((Day::from_number(row.get(0)?), TallyKey(row.get(1)?), row.get(2)?))
         })?
         .collect()
-}
-
-/// Moves carts of a shop between states.
-pub fn move_census(db: &Connection, shop: &ShopId, census: &[Census]) -> Result<(), rusqlite::Error> {
-    let mut shift =
-        db.prepare_cached("INSERT INTO census VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET carts = carts + ?3")?;
-    for moved in census {
-        shift.execute(params![shop.as_str(), moved.state.as_str(), moved.by])?;
-    }
-    Ok(())
 }
 
 /// How many carts of each shop are in each state; states without any are left out.

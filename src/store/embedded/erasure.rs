@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
-use super::lanes::{self, collect};
+use super::lanes::collect;
 use super::outbox::{DEAD, PENDING};
 use super::people::Hashes;
 use super::schema::limit_of;
+use super::worker::Batch;
 use super::{EmbeddedStore, letters};
 use crate::domain::{CartId, DeliveryId, IdentifierHash, NoteKey, OrderId, ShopId};
 use crate::store::{Erase, Lane, Letter, StoreResult};
@@ -46,7 +47,7 @@ impl Erase for EmbeddedStore {
         let carts = carts.iter().map(|cart| ("c", cart.as_str().to_owned()));
         let orders = orders.iter().map(|order| ("o", order.as_str().to_owned()));
         let (shop, about): (_, Vec<_>) = (shop.clone(), carts.chain(orders).collect());
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             let mut forget = db.prepare_cached("DELETE FROM answers WHERE shop = ? AND about = ? AND id = ?")?;
             let mut gone = 0;
             for (about, id) in &about {
@@ -96,7 +97,7 @@ fn walk(
 }
 
 /// Removes deliveries, and what their lanes counted of them.
-fn expunge(db: &Connection, ids: &[DeliveryId]) -> Result<usize, Fault> {
+fn expunge(db: &Batch<'_>, ids: &[DeliveryId]) -> Result<usize, Fault> {
     let mut place = db.prepare_cached("SELECT shop, endpoint, status FROM deliveries WHERE id = ?")?;
     let mut delete = db.prepare_cached("DELETE FROM deliveries WHERE id = ?")?;
     let mut gone = 0;
@@ -107,7 +108,8 @@ fn expunge(db: &Connection, ids: &[DeliveryId]) -> Result<usize, Fault> {
         gone += delete.execute([id.as_str()])?;
         let lane = ShopId::parse(&shop).ok().zip(crate::domain::EndpointName::parse(&endpoint).ok());
         if let Some((shop, endpoint)) = lane {
-            lanes::count(db, &Lane { shop, endpoint }, -i64::from(status == PENDING), -i64::from(status == DEAD))?;
+            let (pending, dead) = (-i64::from(status == PENDING), -i64::from(status == DEAD));
+            db.counts.move_lane(&Lane { shop, endpoint }, pending, dead);
         }
     }
     Ok(gone)

@@ -11,7 +11,7 @@ use super::fault::{Fault, explain};
 use super::folder;
 use super::schema::{BUSY, limit_of};
 use super::upkeep::{SWEEP_MAX, checkpoint};
-use super::worker::{Access, Worker};
+use super::worker::{Access, Batch, Worker};
 use crate::domain::Moment;
 use crate::store::{KeyName, Keyring, NewKey, SealKey, StoreError, StoreResult};
 
@@ -69,7 +69,7 @@ impl Keyring for FileKeyring {
     }
 
     async fn ensure(&self, wanted: Vec<NewKey>, _now: Moment) -> StoreResult<Vec<SealKey>> {
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             let mut put = db.prepare_cached(
                 "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
             )?;
@@ -90,7 +90,7 @@ impl Keyring for FileKeyring {
 
     async fn shred(&self, names: &[KeyName]) -> StoreResult<usize> {
         let names = names.to_vec();
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             let mut delete = db.prepare_cached("DELETE FROM keys WHERE name = ?")?;
             let mut gone = 0;
             for name in &names {
@@ -106,7 +106,7 @@ impl Keyring for FileKeyring {
     }
 
     async fn sweep(&self, now: Moment) -> StoreResult<()> {
-        let work = move |db: &Connection| {
+        let work = move |db: &Batch<'_>| {
             db.prepare_cached("DELETE FROM keys WHERE name IN (SELECT name FROM keys WHERE until <= ? LIMIT ?)")?
                 .execute(params![now.millis(), limit_of(SWEEP_MAX)])?;
             Ok(())

@@ -1,6 +1,7 @@
 //! Lanes as a whole: which there are, which are stopped, and how much is in each.
 //!
-//! What waits and what is dead is counted beside the lane as it changes, so that a look at it costs nothing.
+//! What waits and what is dead is counted beside the lane as it changes (`embedded/counts.rs`), so that a look at it costs
+//! nothing.
 
 use rusqlite::{Connection, Row, Rows, params};
 
@@ -28,16 +29,6 @@ pub fn due(db: &Connection, now: Moment) -> Result<DueLanes, Fault> {
         }
     }
     Ok(due)
-}
-
-/// Moves how many deliveries wait in a lane, and how many are dead.
-pub fn count(db: &Connection, lane: &Lane, pending: i64, dead: i64) -> Result<(), rusqlite::Error> {
-    db.prepare_cached(
-        "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET pending = pending + ?3, dead = dead + ?4",
-    )?
-    .execute(params![lane.shop.as_str(), lane.endpoint.as_str(), pending, dead])?;
-    Ok(())
 }
 
 /// Stops an endpoint; the first pause stays.

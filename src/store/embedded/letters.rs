@@ -4,12 +4,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::counts;
 use super::fault::Fault;
-use super::lanes::{self, collect};
+use super::lanes::collect;
 use super::outbox::{DEAD, PENDING};
 use super::schema::limit_of;
 use super::sends::{self, Fate};
+use super::worker::Batch;
 use crate::domain::{CartId, Delivery, DeliveryId, EndpointName, Moment, ShopId, Tally};
 use crate::store::letters::Mark;
 use crate::store::{Burial, Claim, Lane, Letter, LetterPage, Revival, Settled, Shelf, record};
@@ -102,7 +102,7 @@ impl Reviving {
     }
 
     /// Whether it was as it was read, and is due again.
-    pub fn apply(&self, db: &Connection) -> Result<bool, rusqlite::Error> {
+    pub fn apply(&self, db: &Batch<'_>) -> Result<bool, rusqlite::Error> {
         let status: Option<i64> = db
             .prepare_cached("SELECT status FROM deliveries WHERE id = ? AND status != 0 AND record = ?")?
             .query_row(params![self.id.as_str(), self.stored], |row| row.get(0))
@@ -112,7 +112,7 @@ impl Reviving {
             "UPDATE deliveries SET status = 0, due_at = ?, is_leased = 0, purge_at = NULL, record = ? WHERE id = ?",
         )?
         .execute(params![self.due_at.millis(), self.bytes, self.id.as_str()])?;
-        lanes::count(db, &self.lane, 1, -i64::from(status == DEAD))?;
+        db.counts.move_lane(&self.lane, 1, -i64::from(status == DEAD));
         Ok(true)
     }
 }
@@ -130,7 +130,7 @@ impl Burying {
         Self { claim: claim.clone(), keep_until, tallies: tallies.to_vec() }
     }
 
-    pub fn apply(&self, db: &Connection) -> Result<Settled, rusqlite::Error> {
+    pub fn apply(&self, db: &Batch<'_>) -> Result<Settled, rusqlite::Error> {
         let claim = &self.claim;
         let buried = db
             .prepare_cached(
@@ -142,8 +142,8 @@ impl Burying {
             return Ok(Settled::Lost);
         }
         sends::end(db, claim, Fate::Unsent)?;
-        lanes::count(db, &claim.lane, -1, 1)?;
-        counts::add_tallies(db, claim.lane.shop.as_str(), &self.tallies)?;
+        db.counts.move_lane(&claim.lane, -1, 1);
+        db.counts.add_tallies(&claim.lane.shop, &self.tallies);
         Ok(Settled::Done)
     }
 }

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::Fault;
 use super::lanes::collect;
 use super::schema::limit_of;
+use super::sends;
 use super::sends::Fate;
-use super::{counts, lanes, sends};
+use super::worker::Batch;
 use crate::domain::{CartId, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
 use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, record};
 
@@ -60,7 +61,7 @@ impl NewDelivery {
     }
 
     /// Puts it into the outbox; one that is known is left alone, and false.
-    pub fn insert(&self, db: &Connection) -> Result<bool, rusqlite::Error> {
+    pub fn insert(&self, db: &Batch<'_>) -> Result<bool, rusqlite::Error> {
         let inserted = db
             .prepare_cached("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)")?
             .execute(params![
@@ -82,7 +83,7 @@ impl NewDelivery {
         }
         let pending = i64::from(code(self.status) == PENDING);
         let dead = i64::from(code(self.status) == DEAD);
-        lanes::count(db, &self.lane, pending, dead)?;
+        db.counts.move_lane(&self.lane, pending, dead);
         Ok(true)
     }
 }
@@ -191,7 +192,7 @@ impl Settling {
         }
     }
 
-    pub fn apply(&self, db: &Connection) -> Result<Settled, rusqlite::Error> {
+    pub fn apply(&self, db: &Batch<'_>) -> Result<Settled, rusqlite::Error> {
         let claim = &self.claim;
         let settled = db
             .prepare_cached(
@@ -211,9 +212,9 @@ impl Settling {
         }
         sends::end(db, claim, self.fate)?;
         if self.status.is_final() {
-            lanes::count(db, &claim.lane, -1, i64::from(code(self.status) == DEAD))?;
+            db.counts.move_lane(&claim.lane, -1, i64::from(code(self.status) == DEAD));
         }
-        counts::add_tallies(db, claim.lane.shop.as_str(), &self.tallies)?;
+        db.counts.add_tallies(&claim.lane.shop, &self.tallies);
         Ok(Settled::Done)
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Fault;
 use super::schema::limit_of;
-use super::worker::Worker;
+use super::worker::{Batch, Worker};
 use crate::domain::{CartId, IdentifierHash, Moment, Note, NoteKey, ShopId};
 use crate::store::{Asked, CARTS_OF_MAX, StoreError, StoreResult, record};
 
@@ -15,6 +15,13 @@ const NOTES_MAX: usize = 100;
 pub struct Hashes {
     pub(super) shop: ShopId,
     pub(super) hashes: Vec<IdentifierHash>,
+}
+
+/// A note as it lies on a hash; what is over need not be read.
+struct Lying {
+    key: String,
+    until: Moment,
+    note: Option<Note>,
 }
 
 impl Hashes {
@@ -48,35 +55,48 @@ impl Hashes {
         Ok(notes)
     }
 
-    /// Leaves a note on each, where the one that is there gives way.
-    fn note(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<(), Fault> {
+    /// Leaves a note on each, where the one that is there gives way, and gives those that are there then: one step, so that
+    /// of two who leave and look at least one sees the other.
+    pub fn leave(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<Vec<Note>, Fault> {
         let (key, bytes) = (note.key(), record::encode_note(note));
         let mut leave = db.prepare_cached("REPLACE INTO notes VALUES (?, ?, ?, ?, ?)")?;
-        let mut count = db.prepare_cached("SELECT count(*) FROM notes WHERE shop = ? AND hash = ?")?;
-        let mut make_room = db.prepare_cached(
-            "DELETE FROM notes WHERE shop = ?1 AND hash = ?2 AND key IN
-                (SELECT key FROM notes WHERE shop = ?1 AND hash = ?2 ORDER BY until LIMIT ?3)",
-        )?;
+        let mut take = db.prepare_cached("DELETE FROM notes WHERE shop = ? AND hash = ? AND key = ?")?;
+        let mut there = Vec::new();
         for hash in &self.hashes {
-            let known = self.known(db, hash, &key)?;
-            if known.is_some_and(|(known, ends_at)| ends_at > now && !note.replaces(&known)) {
-                continue;
+            let mut known = self.all(db, hash, now)?;
+            let place = known.iter().position(|one| one.key == key.as_str());
+            let is_there = place.and_then(|place| known[place].note.as_ref());
+            if is_there.is_none_or(|is_there| note.replaces(is_there)) {
+                leave.execute(params![self.shop.as_str(), hash.0, key.as_str(), until.millis(), bytes])?;
+                let note = (until > now).then(|| note.clone());
+                let new = Lying { key: key.as_str().to_owned(), until, note };
+                match place {
+                    Some(place) => known[place] = new,
+                    None => known.push(new),
+                }
             }
-            let shop = self.shop.as_str();
-            leave.execute(params![shop, hash.0, key.as_str(), until.millis(), bytes])?;
-            let over = count.query_row(params![shop, hash.0], |row| row.get::<_, i64>(0))? - limit_of(NOTES_MAX);
-            if over > 0 {
-                make_room.execute(params![shop, hash.0, over])?;
+            while known.len() > NOTES_MAX
+                && let Some((first, _)) = known.iter().enumerate().min_by_key(|(_, one)| one.until)
+            {
+                take.execute(params![self.shop.as_str(), hash.0, known.remove(first).key])?;
             }
+            known.sort_by(|a, b| a.key.cmp(&b.key));
+            there.extend(known.into_iter().filter_map(|one| one.note));
         }
-        Ok(())
+        Ok(there)
     }
 
-    /// Leaves a note on each, and gives those that are there then: one step, so that of two who leave and look at least one
-    /// sees the other.
-    pub fn leave(&self, db: &Connection, note: &Note, until: Moment, now: Moment) -> Result<Vec<Note>, Fault> {
-        self.note(db, note, until, now)?;
-        self.notes(db, now)
+    /// Every note on this hash.
+    fn all(&self, db: &Connection, hash: &IdentifierHash, now: Moment) -> Result<Vec<Lying>, Fault> {
+        let mut statement = db.prepare_cached("SELECT key, until, record FROM notes WHERE shop = ? AND hash = ?")?;
+        let mut rows = statement.query(params![self.shop.as_str(), hash.0])?;
+        let mut known = Vec::new();
+        while let Some(row) = rows.next()? {
+            let until = Moment::from_millis(row.get(1)?);
+            let note = if until > now { Some(record::decode_note(&row.get::<_, Vec<u8>>(2)?)?) } else { None };
+            known.push(Lying { key: row.get(0)?, until, note });
+        }
+        Ok(known)
     }
 
     /// Takes a note off each, where it may be.
@@ -130,8 +150,8 @@ pub async fn notes_all(
     for Asked { shop, hashes, leave } in asked {
         let hashes = Hashes::of(shop, hashes);
         match leave.clone() {
-            None => looks.push(move |db: &Connection| hashes.notes(db, now)),
-            Some((note, until)) => left.push(move |db: &Connection| hashes.leave(db, &note, until, now)),
+            None => looks.push(move |db: &Batch<'_>| hashes.notes(db, now)),
+            Some((note, until)) => left.push(move |db: &Batch<'_>| hashes.leave(db, &note, until, now)),
         }
     }
     let (looks, left) = tokio::join!(lookups.run_all(looks), writer.run_all(left));

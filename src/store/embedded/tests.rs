@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::fault::Fault;
+use super::worker::Batch;
 use super::*;
 use crate::domain::{
     Content, Covers, Currency, EndpointName, Event, EventKind, Heard, Past, PurchaseMark, Stage, StageSet, State,
@@ -205,7 +206,7 @@ async fn what_is_asked_for_together_is_answered_in_its_order_and_harms_no_other(
     let folder = folder();
     let store = open(folder.path(), 0);
     let pieces = (0..2_000_i64).map(|n| {
-        move |db: &Connection| match n {
+        move |db: &Batch<'_>| match n {
             700 => Err(Fault::Sql(rusqlite::Error::InvalidQuery)),
             701 => panic!("on purpose"),
             702 => Err(Fault::Store(StoreError::Corrupt { what: "note" })),
@@ -218,7 +219,7 @@ async fn what_is_asked_for_together_is_answered_in_its_order_and_harms_no_other(
         assert_eq!(answer.as_ref().ok(), (!(700..=702).contains(&n)).then_some(&n), "{n}: {answer:?}");
     }
     assert!(matches!(answers[702], Err(StoreError::Corrupt { .. })), "its own fault, and not that of the database");
-    assert!(store.writer.run_all(Vec::<fn(&Connection) -> Result<(), Fault>>::new()).await.is_empty());
+    assert!(store.writer.run_all(Vec::<fn(&Batch<'_>) -> Result<(), Fault>>::new()).await.is_empty());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 //! twice and changes nothing outside of the database. When no transaction can be had, all that waits for it is told at
 //! once: each on its own would wait as long for the same.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 use std::thread::{self, JoinHandle};
@@ -14,6 +15,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
+use super::counts::Counts;
 use super::fault::{Fault, explain};
 use crate::store::{StoreError, StoreResult};
 
@@ -37,6 +39,21 @@ impl Access {
             Self::Write => "BEGIN IMMEDIATE",
             Self::Read => "BEGIN",
         }
+    }
+}
+
+/// What a transaction's work is done on.
+pub struct Batch<'a> {
+    connection: &'a Connection,
+    /// What all of it counts, written as the transaction ends.
+    pub counts: Counts,
+}
+
+impl Deref for Batch<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
     }
 }
 
@@ -70,7 +87,7 @@ impl Worker {
     pub async fn run<T, W>(&self, work: W) -> StoreResult<T>
     where
         T: Send + 'static,
-        W: FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        W: FnMut(&Batch<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Task(Box::new(Errand { work, outcome: None, reply }))).await?;
@@ -81,7 +98,7 @@ impl Worker {
     pub async fn run_all<T, W>(&self, work: impl IntoIterator<Item = W> + Send) -> Vec<StoreResult<T>>
     where
         T: Send + 'static,
-        W: FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
+        W: FnMut(&Batch<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let (mut tasks, mut answers) = (Vec::<Box<dyn Task>>::new(), Vec::new());
         for work in work {
@@ -229,11 +246,13 @@ fn attempt(connection: &Connection, tasks: &mut [Box<dyn Task>], access: Access)
     let all = || {
         let begun = connection.prepare_cached(access.begin()).and_then(|mut begin| begin.execute([]));
         begun.map_err(Failure::Shut)?;
+        let batch = Batch { connection, counts: Counts::default() };
         for (place, task) in tasks.iter_mut().enumerate() {
             // What the panic left half done is undone with the transaction, and its task never runs again.
-            let done = catch_unwind(AssertUnwindSafe(|| task.run(connection)));
+            let done = catch_unwind(AssertUnwindSafe(|| task.run(&batch)));
             done.map_err(|_| Failure::Panic { place })??;
         }
+        batch.counts.write(connection)?;
         connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
     };
@@ -252,7 +271,7 @@ fn undo(connection: &Connection) {
 
 /// Work with somebody waiting for its outcome.
 trait Task: Send {
-    fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error>;
+    fn run(&mut self, batch: &Batch<'_>) -> Result<(), rusqlite::Error>;
     /// Tells the outcome, or why there is none.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
@@ -266,10 +285,10 @@ struct Errand<W, T> {
 impl<T, W> Task for Errand<W, T>
 where
     T: Send,
-    W: FnMut(&Connection) -> Result<T, Fault> + Send,
+    W: FnMut(&Batch<'_>) -> Result<T, Fault> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let outcome = match (self.work)(connection) {
+    fn run(&mut self, batch: &Batch<'_>) -> Result<(), rusqlite::Error> {
+        let outcome = match (self.work)(batch) {
             Ok(done) => Ok(done),
             Err(Fault::Store(error)) => Err(error),
             Err(Fault::Sql(error)) => return Err(error),

@@ -26,7 +26,7 @@ use crate::samples::{endpoint, shop};
 /// Sends at a time in a lane.
 const CONCURRENCY: usize = 4;
 
-const SETTINGS: DispatchSettings = DispatchSettings {
+pub const SETTINGS: DispatchSettings = DispatchSettings {
     lease: Duration::from_secs(15),
     start_within: Duration::from_secs(2),
     disable_after: None,
