@@ -7,7 +7,8 @@
 //!
 //! - First come, first served: as long as something waits in the store, a lane offers nothing; a fast one gives what waits
 //!   its places first and offers what is left, for the wait is one of milliseconds there.
-//! - While a lane sends fast, the scheduler decides on no more than it has places for: decided sooner, it would only wait.
+//! - While a lane sends fast and much is due, the scheduler decides on no more than it has places for: decided sooner, it
+//!   would only wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,7 +2,7 @@
 //! loser lets go, for the winner has decided.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Scheduler {
     busy: Mutex<Busy>,
     /// Carts that were found and not decided on yet.
     undecided: AtomicUsize,
+    /// Whether the last look left something.
+    is_behind: AtomicBool,
     /// When nothing was due: what was due before and is found later was told to us later.
     clear_at: AtomicI64,
 }
@@ -96,6 +98,7 @@ impl Scheduler {
             looking: tokio::sync::Mutex::default(),
             busy: Mutex::default(),
             undecided: AtomicUsize::default(),
+            is_behind: AtomicBool::default(),
             clear_at,
         }
     }
@@ -122,12 +125,19 @@ impl Scheduler {
             busy.until_lately.clear();
             busy.now.len()
         };
-        let batch = self.batch.min(self.engine.doors.room(self.undecided.load(Ordering::Relaxed)).await);
+        // As long as one look finds all that is due, nobody waits for the places of somebody else's lane.
+        let room = if self.is_behind.load(Ordering::Relaxed) {
+            self.engine.doors.room(self.undecided.load(Ordering::Relaxed)).await
+        } else {
+            usize::MAX
+        };
+        let batch = self.batch.min(room);
         let mut carts = self.engine.store.due_carts(now, batch + busy_count, turn).await?;
         if carts.is_empty() {
             self.found_nothing(now);
         }
         let is_all = carts.len() < busy_count + batch.min(BATCH_MAX);
+        self.is_behind.store(!is_all, Ordering::Relaxed);
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = batch;
         carts.retain(|cart| {
