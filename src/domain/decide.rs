@@ -63,8 +63,6 @@ pub struct Decision {
     pub outbox: Vec<Delivery>,
     pub facts: Vec<Fact>,
     pub receipt: Receipt,
-    /// The cart must not be reminded from now on, so a send in flight is to be waited out.
-    pub silences: bool,
     /// Nothing changed: there is nothing to write.
     pub is_noop: bool,
 }
@@ -142,8 +140,7 @@ pub(super) fn finish(mut draft: Draft<'_>, person: &Person, applied: Applied, cr
         revision: cart.revision,
         next_wake_at: cart.next_wake(),
     };
-    let silences = !matches!(cart.state, State::Active { .. } | State::Abandoned { .. });
-    Decision { cart: Some(cart), outbox, facts, receipt, silences, is_noop: false }
+    Decision { cart: Some(cart), outbox, facts, receipt, is_noop: false }
 }
 
 /// The first thing heard of a cart.
