@@ -74,29 +74,30 @@ impl Counts {
         held.dead += dead;
     }
 
-    /// Writes what was added up.
+    /// Writes what was added up; where nothing was, nothing is asked of the database, which may be one without counts.
     pub fn write(&self, db: &Connection) -> Result<(), rusqlite::Error> {
-        let mut tally = db.prepare_cached(
-            "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = value + ?4",
-        )?;
         for (shop, sums) in &self.tallies.borrow().0 {
+            let mut add = db.prepare_cached(
+                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET value = value + ?4",
+            )?;
             for ((day, key), by) in sums {
-                tally.execute(params![shop.as_str(), day.number(), key.0, by])?;
+                add.execute(params![shop.as_str(), day.number(), key.0, by])?;
             }
         }
-        let mut state =
-            db.prepare_cached("INSERT INTO census VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET carts = carts + ?3")?;
         for (shop, sums) in &self.census.borrow().0 {
-            for (name, by) in sums {
-                state.execute(params![shop.as_str(), name.as_str(), by])?;
+            let mut add = db.prepare_cached(
+                "INSERT INTO census VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET carts = carts + ?3",
+            )?;
+            for (state, by) in sums {
+                add.execute(params![shop.as_str(), state.as_str(), by])?;
             }
         }
-        let mut lane = db.prepare_cached(
-            "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET pending = pending + ?3, dead = dead + ?4",
-        )?;
-        for (of, Held { pending, dead }) in &self.lanes.borrow().0 {
-            lane.execute(params![of.shop.as_str(), of.endpoint.as_str(), pending, dead])?;
+        for (lane, Held { pending, dead }) in &self.lanes.borrow().0 {
+            db.prepare_cached(
+                "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET pending = pending + ?3, dead = dead + ?4",
+            )?
+            .execute(params![lane.shop.as_str(), lane.endpoint.as_str(), pending, dead])?;
         }
         Ok(())
     }
