@@ -226,7 +226,7 @@ impl Dispatcher {
         self.settings.start_within + timeout + SETTLE_WITHIN
     }
 
-    /// Offers so many places in a lane to what is decided from now on.
+    /// Offers so many places in a lane to what is decided from now on. For tests: lanes that run do so by themselves.
     pub fn offer(&self, lane: &Lane, places: usize) {
         self.engine.doors.of(lane).offer(Offer { places, span: self.send_span(lane), is_fast: false });
     }
