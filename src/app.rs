@@ -148,18 +148,28 @@ impl App {
         let scheduler = Scheduler::new(Arc::clone(&self.engine), self.config.scheduler.batch);
         let engine = Arc::clone(&self.engine);
         let dispatcher = Arc::clone(&self.dispatcher);
-        // What the scheduler hands over is let in, so the dispatcher stops after it, however it ends.
-        let (stop, has_stopped) = (self.stop.clone(), CancellationToken::new());
-        let stops = has_stopped.clone().drop_guard();
+        let all_is_decided = CancellationToken::new();
+        let (ends, stop) = (all_is_decided.clone().drop_guard(), self.stop.clone());
         let schedule = async move {
-            let _stops = stops;
+            // Also when it panics.
+            let _ends = ends;
             run_scheduler(scheduler, engine, poll, scheduler_pulse, stop).await;
         };
         self.loops.run("scheduler", schedule)?;
         let calibration = run_calibration(Arc::clone(&self.engine), self.stop.clone());
         self.loops.run("calibration", calibration)?;
         self.loops.run("lookout", run_lookout(Arc::clone(&self.engine), self.stop.clone()))?;
-        self.loops.run("dispatcher", run_dispatcher(dispatcher, poll, dispatcher_pulse, has_stopped))
+        // What the scheduler hands over is to be let in, so the dispatcher stops after it.
+        let (stop, stop_dispatcher) = (self.stop.clone(), CancellationToken::new());
+        let dispatch = run_dispatcher(dispatcher, poll, dispatcher_pulse, stop_dispatcher.clone());
+        let until = async move {
+            stop.cancelled().await;
+            all_is_decided.cancelled().await;
+            stop_dispatcher.cancel();
+        };
+        self.loops.run("dispatcher", async {
+            tokio::join!(dispatch, until);
+        })
     }
 
     /// Does everything that is due now, and what follows from it, until nothing is. For tests and the demo.

@@ -231,18 +231,18 @@ impl Dispatcher {
         self.engine.doors.of(lane).offer(Offer { places, span: self.send_span(lane), is_fast: false });
     }
 
-    /// What was handed over to a lane since.
+    /// What was handed over to a lane since. For tests, as is [`Dispatcher::offer`].
     #[must_use]
     pub fn handed(&self, lane: &Lane) -> Vec<Handed> {
         self.engine.doors.of(lane).let_in()
     }
 
     /// Decides, by everything known now, which of these go out that have begun at that moment.
-    pub async fn look_at(&self, lane: &Lane, begun: Vec<Begun>, now: Moment) -> Vec<StoreResult<Looked>> {
+    pub async fn look_at(&self, lane: &Lane, ours: Vec<Begun>, now: Moment) -> Vec<StoreResult<Looked>> {
         let (policies, span) = (self.engine.policies(), self.send_span(lane));
         let endpoint = policies.endpoint(lane);
         let shop = policies.shops.get(&lane.shop).map(Arc::as_ref);
-        let (ours, mut looked) = (begun, Vec::new());
+        let mut looked = Vec::new();
         let persons = self.persons(&ours, shop, now).await;
         let stocks = self.stocks(&ours, now).await;
         let (mut passed, mut ended, mut later) = (Vec::new(), Vec::new(), Vec::new());

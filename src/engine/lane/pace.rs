@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 /// A while.
 const WHILE: Duration = Duration::from_millis(100);
-
 /// How long a pause is no end of the pace: a store may stumble that long.
 const LATELY: Duration = Duration::from_secs(1);
 
@@ -33,14 +32,14 @@ impl Pace {
         self.now += 1;
     }
 
-    /// The same, as long as something ended lately.
-    pub(super) fn in_a_while_before(&self, at: Instant) -> usize {
-        if at.saturating_duration_since(self.since) < LATELY { self.in_a_while() } else { 0 }
-    }
-
     /// How many end in a tenth of a second, as far as the last ones tell.
     pub(super) fn in_a_while(&self) -> usize {
         self.now.max(self.before)
+    }
+
+    /// The same, and nothing where the last one ended long ago.
+    pub(super) fn of_late(&self, at: Instant) -> usize {
+        if at.saturating_duration_since(self.since) < LATELY { self.in_a_while() } else { 0 }
     }
 }
 
@@ -61,5 +60,7 @@ mod tests {
         assert_eq!([at(110), at(120)], [3, 3], "the while before still tells");
         assert_eq!([at(900), at(901)], [2, 2], "a stumble ends nothing");
         assert_eq!([at(2_000), at(2_001)], [1, 2]);
+        let of_late = |ms: u64| pace.of_late(start + Duration::from_millis(ms));
+        assert_eq!([of_late(2_900), of_late(3_100)], [2, 0]);
     }
 }

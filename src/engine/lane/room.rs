@@ -52,7 +52,7 @@ impl LaneLoop {
     pub(super) fn offer(&self) {
         let is_waited_for = self.may_be_due || !self.claimed.is_empty() || !self.claiming.is_empty();
         let is_open = self.rests_until <= instant() && self.breaker.probe_at().is_none() && self.endpoint().is_some();
-        let is_fast = is_open && self.pace.in_a_while_before(instant()) >= TOGETHER_MIN;
+        let is_fast = is_open && self.pace.of_late(instant()) >= TOGETHER_MIN;
         let places =
             if is_open && (is_fast || !is_waited_for) { self.begun_max().saturating_sub(self.begun()) } else { 0 };
         self.door.offer(Offer { places, span: self.dispatcher.send_span(&self.lane), is_fast });

@@ -38,11 +38,7 @@ for i, n in ipairs(held) do
     leases[q][#leases[q] + 1] = ARGV[4 * n + 1]
     local id, sends = ARGV[4 * n + 3], KEYS[3 * n + 2]
     if id ~= '' then
-      if call('HSETNX', sends, id, ARGV[2]) == 0 then
-        -- A send of it that began before and was not settled: nobody knows whether it has arrived.
-        call('HSET', sends, '?' .. id, call('HGET', sends, id), id, ARGV[2])
-      end
-      if call('PEXPIRE', sends, ARGV[3], 'NX') == 0 then call('PEXPIRE', sends, ARGV[3], 'GT') end
+      mark(sends, id, ARGV[2], ARGV[3])
     end
     begun[n] = { delivery, found[2 * i] }
   else

@@ -27,15 +27,11 @@ for _ = 1, tonumber(ARGV[15]) do
     call('ZADD', KEYS[tonumber(ARGV[a + 2])], due, ARGV[a + 5])
     call('ZADD', KEYS[3], 'LT', due, ARGV[a + 3])
     local sends = KEYS[tonumber(ARGV[a + 7])]
-    if sends then
-      local life = tonumber(due) - now + 3600000
-      if call('HSETNX', sends, id, due) == 0 then call('HSET', sends, '?' .. id, call('HGET', sends, id), id, due) end
-      if call('PEXPIRE', sends, life, 'NX') == 0 then call('PEXPIRE', sends, life, 'GT') end
-    end
+    if sends then mark(sends, id, due, ARGV[a + 9]) end
   elseif id ~= '' then
     answered = 1
   end
-  a = a + 8
+  a = a + 9
 end
 
 local moved = nil

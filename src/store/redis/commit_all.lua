@@ -7,7 +7,8 @@
 --       5 answer (0 for none), 6 the answer to keep, 7 its life in ms,
 --       8 wakes of the shop (0 for an order), 9 shop, 10 cart, 11 wake,
 --       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due, sends of
---       the cart for a reminder that begins with this write (else 0), id of a delivery that does ('' for others));
+--       the cart for a reminder that begins with this write (else 0), id of a delivery that does ('' for others), life
+--       of the mark of its send in ms);
 --       after all writes the sets, of each: how many counts, then those as (tallies of the day or census, name, by)
 -- Returns for each write 0, or 1 where a delivery that was to begin with it was known; -1 on a conflict; the first answer
 -- on a repeat.
@@ -33,16 +34,6 @@ local function add(key, name, by, times)
   else
     sum[name] = (sum[name] or 0) + times * tonumber(by)
   end
-end
-
--- The reminder is in flight, as after `begin.lua`.
-local function mark(sends, id, due)
-  if call('HSETNX', sends, id, due) == 0 then
-    -- A send of it that began before and was not settled: nobody knows whether it has arrived.
-    call('HSET', sends, '?' .. id, call('HGET', sends, id), id, due)
-  end
-  local life = tonumber(due) - now + 3600000
-  if call('PEXPIRE', sends, life, 'NX') == 0 then call('PEXPIRE', sends, life, 'GT') end
 end
 
 local function put(b)
@@ -71,11 +62,11 @@ local function put(b)
       queue[#queue + 1] = ARGV[a + 5]
       if not lanes[lane] or tonumber(due) < tonumber(lanes[lane]) then lanes[lane] = due end
       local sends = KEYS[tonumber(ARGV[a + 7])]
-      if sends then mark(sends, ARGV[a + 8], due) end
+      if sends then mark(sends, ARGV[a + 8], due, ARGV[a + 9]) end
     elseif ARGV[a + 8] ~= '' then
       answered = 1
     end
-    a = a + 8
+    a = a + 9
   end
 
   return answered
@@ -86,7 +77,7 @@ for n = 1, tonumber(ARGV[2]) do
   -- One that cannot be done keeps no other from being done with its counts.
   local done, answer = pcall(put, b)
   if done then answers[n] = answer else failed = answer end
-  b = b + 13 + 8 * tonumber(ARGV[b + 13])
+  b = b + 13 + 9 * tonumber(ARGV[b + 13])
 end
 
 local set = 0

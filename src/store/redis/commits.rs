@@ -10,7 +10,7 @@ use redis::{Cmd, Value};
 use super::batch::{NO_ANSWER, all_failed, scatter, together};
 use super::keys::{Shard, Subject, census_field, delivery_member, lane_member};
 use super::script::{COMMIT, COMMIT_ALL, COMMIT_ALL_EVEN_WHEN_FULL, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
-use super::sends::write_delivery;
+use super::sends::{SEND_SLACK, write_delivery};
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Census, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
@@ -211,6 +211,7 @@ impl<'a> Writes<'a> {
             let is_marked = begun_until.is_some() && delivery.id.is_reminder();
             let sends = if is_marked { call.key(shard.sends(shop, id)) } else { 0 };
             call.arg(sends).arg(begun_until.map_or("", |_| delivery.id.as_str()));
+            call.arg(begun_until.map_or(0, |until| life_ms(commit.now, until, SEND_SLACK)));
         }
     }
 

@@ -17,7 +17,7 @@ use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, S
 
 /// A send mark says nothing any more after its lease and `UNANSWERED_FOR`; Redis may forget it this much later than the
 /// lease, and later than the other.
-const SEND_SLACK: Duration = Duration::from_hours(1);
+pub(super) const SEND_SLACK: Duration = Duration::from_hours(1);
 pub(super) const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
 impl RedisStore {

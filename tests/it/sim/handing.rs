@@ -45,6 +45,7 @@ impl Scene {
     /// Decides what is due, with so many places in the lane; what was handed over, and when anything of the lane is next due.
     async fn decide(&self, places: usize) -> (Vec<Handed>, Option<Moment>) {
         self.dispatcher.offer(&lane(), places);
+        assert!(self.scheduler.run_once().await.expect("fair weather").decided > 0);
         while self.scheduler.run_once().await.expect("fair weather").found > 0 {}
         (self.dispatcher.handed(&lane()), self.world.store.with(|book| book.next_due(&lane())))
     }
