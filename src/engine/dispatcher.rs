@@ -277,25 +277,27 @@ impl Dispatcher {
         looked
     }
 
-    /// Makes the POST of a delivery, or gives it back when it is too late to start it.
+    /// Makes the POST of a delivery, or gives it back when it is not to be started any more.
     pub(super) async fn post(&self, ready: Box<Ready>) -> Result<Sent, Box<Ready>> {
         let Some(started_at) = self.start(&ready) else { return Err(ready) };
         let outcome = ready.endpoint.sender.send(ready.message(), started_at).await;
         Ok(Sent { ready, started_at, outcome })
     }
 
-    /// When the POST of this delivery starts: now, or never when what we know of the cart is too old to start writing on.
+    /// When the POST of this delivery starts: now, or never when its endpoint stopped meanwhile, or what we know of the
+    /// cart is too old to start writing on.
     #[must_use]
     pub fn start(&self, ready: &Ready) -> Option<Moment> {
         let now = self.engine.clock.now();
         if now.since(ready.begun_at) > self.settings.start_within {
             return None;
         }
+        self.open_endpoint(&ready.claim.lane)?;
         self.engine.metrics.sending(now.since(ready.delivery.due_at));
         Some(now)
     }
 
-    /// Gives back what was not started in time, to be looked at again.
+    /// Gives back what was not started, to be looked at again.
     ///
     /// # Errors
     /// When the store cannot be asked; the lease then runs out.

@@ -4,12 +4,13 @@
 //! is known to this process alone (`domain/breaker.rs`). Never here: deliveries, but for the news that one was disabled.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::dispatcher::Dispatcher;
+use super::policies::EndpointPolicy;
 use crate::domain::{self, CartId, Delivery, EndpointBrief, EventKind, Moment, OutcomeName, Why};
 use crate::store::{Commit, Committed, Lane, Pause, StoreResult};
 
@@ -159,6 +160,13 @@ impl Dispatcher {
 
     pub(super) fn is_paused(&self, lane: &Lane) -> bool {
         self.stopped.paused.read().unwrap_or_else(PoisonError::into_inner).contains(lane)
+    }
+
+    /// Where deliveries of a lane are sent to; `None` where nothing is, and what is due is only looked at.
+    pub(super) fn open_endpoint(&self, lane: &Lane) -> Option<Arc<EndpointPolicy>> {
+        let policies = self.engine.policies();
+        let endpoint = policies.endpoint(lane).filter(|endpoint| !endpoint.disabled);
+        endpoint.filter(|_| !self.is_paused(lane)).cloned()
     }
 
     /// Whether nothing is sent to an endpoint that is still configured.

@@ -176,7 +176,7 @@ impl LaneLoop {
         if self.ready.is_empty() {
             return;
         }
-        let Some(endpoint) = self.endpoint() else { return self.start_all() };
+        let Some(endpoint) = self.endpoint() else { return self.give_all_back() };
         let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
         while self.sending.len() < allowed {
             let now = instant();
@@ -192,8 +192,8 @@ impl LaneLoop {
         }
     }
 
-    /// What was begun before the endpoint stopped: each is the dispatcher's to send or to give back.
-    fn start_all(&mut self) {
+    /// What was begun before the endpoint stopped waits in the store: the dispatcher starts none of it.
+    fn give_all_back(&mut self) {
         while let Some(ready) = self.ready.pop_front() {
             self.send(ready);
         }

@@ -100,6 +100,8 @@ GUARDS = [
      "if at > delivery.send_not_after {", "if !OUT && at > delivery.send_not_after {"),
     ("a look that is too old starts no send", "src/engine/dispatcher.rs",
      "if now.since(ready.begun_at) > self.settings.start_within {", "if !OUT && now.since(ready.begun_at) > self.settings.start_within {"),
+    ("what is ready when its endpoint stops is not started", "src/engine/dispatcher.rs",
+     "self.open_endpoint(&ready.claim.lane)?;", "if !OUT { self.open_endpoint(&ready.claim.lane)?; }"),
     ("a paused endpoint is not sent to", "src/engine/vetting.rs",
      "if endpoint.disabled || self.is_paused(&claim.lane) =>", "if !OUT && (endpoint.disabled || self.is_paused(&claim.lane)) =>"),
     ("an endpoint that is gone is stopped", "src/engine/endpoints.rs",

@@ -12,11 +12,9 @@ const BEGUN_AHEAD_MAX: usize = 2_048;
 const CLAIMED_AHEAD_MAX: usize = 1_024;
 
 impl LaneLoop {
-    /// Where it is sent to; `None` where nothing is, and what is due is only looked at.
+    /// Where it is sent to, if anywhere now.
     pub(super) fn endpoint(&self) -> Option<Arc<EndpointPolicy>> {
-        let policies = self.dispatcher.engine.policies();
-        let endpoint = policies.endpoint(&self.lane).filter(|endpoint| !endpoint.disabled);
-        endpoint.filter(|_| !self.dispatcher.is_paused(&self.lane)).cloned()
+        self.dispatcher.open_endpoint(&self.lane)
     }
 
     /// How many may have begun at a time: on their way, and ready for it.

@@ -16,24 +16,24 @@ const READS: &str = "#!lua flags=no-writes\n";
 pub const TOGETHER_MAX: usize = 50;
 
 /// A script with which sends begin.
-macro_rules! marking {
-    ($file:literal) => {
-        concat!(include_str!("mark.lua"), include_str!($file))
-    };
+fn marking(script: &str) -> String {
+    String::from(include_str!("mark.lua")) + script
 }
 
 /// Commits that add to memory: new carts, and answers to keep.
-pub static COMMIT: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, marking!("commit.lua")));
+pub static COMMIT: LazyLock<Script> =
+    LazyLock::new(|| Script::new(WITHIN_MEMORY, &marking(include_str!("commit.lua"))));
 /// Every other commit.
 pub static COMMIT_EVEN_WHEN_FULL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, marking!("commit.lua")));
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("commit.lua"))));
 /// Several of one shard that add to memory.
-pub static COMMIT_ALL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, marking!("commit_all.lua")));
+pub static COMMIT_ALL: LazyLock<Script> =
+    LazyLock::new(|| Script::new(WITHIN_MEMORY, &marking(include_str!("commit_all.lua"))));
 /// Several others of one shard.
 pub static COMMIT_ALL_EVEN_WHEN_FULL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, marking!("commit_all.lua")));
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("commit_all.lua"))));
 pub static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("claim.lua")));
-pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, marking!("begin.lua")));
+pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("begin.lua"))));
 pub static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("settle.lua")));
 pub static ATTEND: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("attend.lua")));
 pub static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("release.lua")));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use cartwake::domain::{Content, Input, Moment, PersonalText, Shopper, Stage, What};
-use cartwake::engine::{Dispatcher, Engine, Handed, Looked, Scheduler};
-use cartwake::store::Lane;
+use cartwake::domain::{Content, Input, Moment, PersonalText, Shopper, Stage, What, Why};
+use cartwake::engine::{Dispatched, Dispatcher, Engine, Handed, Looked, Scheduler};
+use cartwake::store::{Lane, Pause};
 
 use super::faults::{Line, Weather};
 use super::process::SETTINGS;
@@ -73,6 +73,22 @@ async fn what_was_handed_over_too_long_ago_is_not_started() {
     let looked = stage.dispatcher.look_at(&lane(), vec![begun], at).await;
     let Some(Ok(Looked::Ready(ready))) = looked.into_iter().next() else { panic!("nothing speaks against it") };
     assert!(stage.dispatcher.start(&ready).is_none(), "what is known of the cart is too old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ready_when_its_endpoint_is_paused_is_given_back() {
+    let stage = Scene::set().await;
+    let (handed, _) = stage.decide(10).await;
+    let Handed { begun, at } = handed.into_iter().find(|one| one.begun.delivery.id.is_reminder()).expect("a reminder");
+    let looked = stage.dispatcher.look_at(&lane(), vec![begun], at).await;
+    let Some(Ok(Looked::Ready(ready))) = looked.into_iter().next() else { panic!("nothing speaks against it") };
+    let pause = Pause { lane: lane(), why: Why::EndpointPaused, since: stage.engine.now() };
+    stage.engine.store().pause(&pause).await.expect("fair weather");
+    stage.dispatcher.refresh().await.expect("fair weather");
+    assert!(stage.dispatcher.start(&ready).is_none(), "nothing is sent to a paused endpoint");
+    assert_eq!(stage.dispatcher.give_back(ready).await.expect("fair weather"), Dispatched::Released);
+    let next = stage.world.store.with(|book| book.next_due(&lane()));
+    assert!(next.is_some_and(|next| next <= stage.engine.now().plus(secs(1))), "it waits for the endpoint: {next:?}");
 }
 
 #[tokio::test(start_paused = true)]
