@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cartwake::domain::Cart;
+use cartwake::engine::Scheduler;
 use cartwake::store::redis::{RedisSettings, RedisStore};
 use cartwake::store::{Commit, Committed, Store, StoreError, Version};
 
 use crate::groups::{RedisCluster, RedisSentinels, wait_until};
 use crate::samples::{at, cart, reminder};
 use crate::servers::RedisServer;
+use crate::shop::{HOUR, Shop, cart_of};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// What a busy machine may add to it.
@@ -172,6 +174,26 @@ async fn a_killed_master_of_a_cluster_is_replaced_and_nothing_acknowledged_is_lo
     let writers = Writers::start(&store, "after");
     carts.extend(writers.end("a master killed").await);
     all_found(&store, &carts).await;
+}
+
+/// Whose cart and whose notes are elsewhere is looked after: with 60 people those are about 27.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_nobody_replaces_holds_up_only_its_own() {
+    let mut cluster = RedisCluster::start_with(&["--cluster-require-full-coverage", "no"]);
+    let shop = Shop::open_behind(&cluster.url()).await;
+    let ids: Vec<String> = (0..60).map(|n| format!("c-{n}")).collect();
+    for id in &ids {
+        assert!(shop.puts(id, cart_of(&format!("{id}@example.com"))).await.status < 300);
+    }
+    cluster.lose_a_master();
+    shop.clock.set(shop.now().plus(HOUR));
+    let scheduler = Scheduler::new(Arc::clone(shop.app.engine()), 100);
+    let began = Instant::now();
+    let woken = scheduler.run_once().await.expect("most can be asked about");
+    println(&format!("a master lost: {woken:?} in {:?}", began.elapsed()));
+    assert!(woken.decided > 5 && woken.decided < woken.found, "{woken:?}");
+    let again = scheduler.run_once().await.expect("nothing is due");
+    assert_eq!(again.found, 0, "who could not be asked about is out of the way for some seconds");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,8 +24,13 @@ pub struct RedisCluster {
 
 impl RedisCluster {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more options for each server.
+    pub fn start_with(more: &[&str]) -> Self {
         let options =
-            [&UNSAVED[..], &["--databases", "1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]];
+            [&UNSAVED[..], &["--databases", "1", "--cluster-enabled", "yes", "--cluster-node-timeout", "1000"], more];
         let servers: Vec<RedisServer> = (0..6).map(|_| RedisServer::start_with(&options.concat())).collect();
         let made = Command::new("redis-cli")
             .args(["--cluster", "create"])
@@ -56,6 +61,20 @@ impl RedisCluster {
     /// The servers that are masters now.
     pub fn masters(&self) -> impl Iterator<Item = &RedisServer> {
         self.servers.iter().filter(|server| server.tell("ROLE").contains("master"))
+    }
+
+    /// Kills a master with its replicas, so that nobody has its slots.
+    pub fn lose_a_master(&mut self) {
+        let master = self.servers.iter().position(|server| server.tell("ROLE").contains("master"));
+        let master = master.expect("a cluster has masters");
+        let port = format!(":{}\r\n", self.servers[master].address.port());
+        for server in &mut self.servers {
+            let role = server.tell("ROLE");
+            if role.contains("slave") && role.contains(&port) {
+                server.kill();
+            }
+        }
+        self.servers[master].kill();
     }
 
     pub fn empty(&self) {

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::memory::MemoryStore;
 use crate::samples::{at, cart, in_state, shop, smallest_cart};
 use crate::servers;
-use crate::shop::{HOUR, Shop, cart_of};
+use crate::shop::{HOUR, PLAIN, Shop, cart_of};
 
 fn keyring(folder: &Path) -> Arc<FileKeyring> {
     Arc::new(FileKeyring::open(folder, [5; 8]).expect("the folder is ours"))
@@ -146,6 +146,23 @@ async fn keyrings_keep_what_came_first_until_it_is_deleted() {
         keys.sweep(at(999)).await.expect("reachable");
         assert_eq!(keys.find(&[name("b")]).await.expect("reachable").len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cart_whose_key_is_gone_is_out_of_the_way_of_others() {
+    let keys = TempDir::new().expect("a folder");
+    let url = format!("{}\"\nkeyring_url = \"embedded:{}", servers::own_database(), keys.path().display());
+    let shop = Shop::open_behind(&url).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    let test = cartwake::domain::ShopId::parse("test").expect("a slug");
+    keyring(keys.path()).shred(&[KeyName::of(&test, &crate::samples::cart_id("c-1"))]).await.expect("reachable");
+    // A process that never saw the key.
+    let other = Shop::open_beside(&shop, PLAIN).await;
+    other.clock.set(shop.now().plus(5 * HOUR));
+    other.settle().await;
+    let next = other.app.next_moment().await.expect("reachable");
+    assert!(next.is_some_and(|next| next > other.now()), "it is looked at again when its retention ends: {next:?}");
+    assert_eq!(other.cart("c-1").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

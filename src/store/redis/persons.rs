@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, try_join_all};
 
-use super::batch::{NO_ANSWER, all_failed, scatter, together};
+use super::batch::{NO_ANSWER, scatter, together};
 use super::script::{ENROLL, Gathered, NOTE, UNNOTE};
 use super::{RedisStore, score};
 use crate::domain::{CartId, Hold, IdentifierHash, Moment, Note, NoteKey, ShopId};
@@ -82,23 +82,13 @@ impl RedisStore {
                 }
             }
         }
-        let (looked, left) = join(self.redis.read_all::<Values>(looks), self.leave_all(&left, now)).await;
-        let (looked, failure) = match looked {
-            Ok(looked) => (looked, None),
-            Err(error) => (Vec::new(), Some(error)),
-        };
+        let (looked, left) = join(self.redis.read_each::<Values>(looks), self.leave_all(&left, now)).await;
         let (mut looked, mut left) = (looked.into_iter(), left.into_iter());
-        let mut failures = failure.map(|error| all_failed(asked.len(), error).into_iter());
         let each = asked.iter().map(|asked| {
-            let failed = failures.as_mut().and_then(Iterator::next);
-            if asked.leave.is_some() {
-                let values: StoreResult<Vec<Values>> = left.by_ref().take(asked.hashes.len()).collect();
-                return notes(values?, Some(now));
-            }
-            match failed {
-                Some(failed) => failed,
-                None => notes(looked.by_ref().take(asked.hashes.len()).collect(), Some(now)),
-            }
+            let answers = if asked.leave.is_some() { &mut left } else { &mut looked };
+            // All of them are taken, also behind one that failed.
+            let answers: Vec<_> = answers.take(asked.hashes.len()).collect();
+            notes(answers.into_iter().collect::<StoreResult<Vec<Values>>>()?, Some(now))
         });
         each.collect()
     }

@@ -84,6 +84,12 @@ impl Line {
         self.call_or(op, |book, ledger, _| step(book, ledger)).await
     }
 
+    /// Whether the parts of the store that these are in answer.
+    fn reach(&self, hashes: &[IdentifierHash]) -> StoreResult<()> {
+        let is_dark = self.world.with(|inner| hashes.iter().any(|hash| inner.dark.contains(hash)));
+        if is_dark { Err(StoreError::Unavailable(anyhow::anyhow!("a part of the store is dark"))) } else { Ok(()) }
+    }
+
     async fn call_or<T>(
         &self,
         op: &'static str,
@@ -190,6 +196,7 @@ impl Store for Line {
         cart: &CartId,
         until: Moment,
     ) -> StoreResult<Vec<Note>> {
+        self.reach(hashes)?;
         self.call("enroll", |book, ledger| {
             book.enroll(shop, hashes, cart, until);
             ledger.enrolled(hashes, cart);
@@ -199,6 +206,7 @@ impl Store for Line {
     }
 
     async fn notes(&self, shop: &ShopId, hashes: &[IdentifierHash], now: Moment) -> StoreResult<Vec<Note>> {
+        self.reach(hashes)?;
         self.call("notes", |book, _| book.notes(shop, hashes, now)).await
     }
 
@@ -210,6 +218,7 @@ impl Store for Line {
         until: Moment,
         now: Moment,
     ) -> StoreResult<Vec<Note>> {
+        self.reach(hashes)?;
         self.call("note", |book, ledger| {
             book.note(shop, hashes, note, until, now);
             ledger.noted(hashes, note);

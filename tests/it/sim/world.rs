@@ -3,12 +3,12 @@
 //! One thread and tokio's paused clock: whatever waits for a moment is woken in the order of moments, so a seed has one
 //! trace. Never here: what is promised (`ledger.rs`), what the storefront does (`traffic.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cartwake::clock::Clock;
-use cartwake::domain::{Delivery, Moment, Outcome};
+use cartwake::domain::{Delivery, IdentifierHash, Moment, Outcome};
 use cartwake::engine::Policies;
 use cartwake::metrics::Metrics;
 use tokio::sync::Notify;
@@ -32,6 +32,8 @@ pub struct Inner {
     pub weather: Weather,
     /// Until when the store answers nobody.
     pub away_until: Moment,
+    /// Hashes whose part of the store answers nobody.
+    pub dark: HashSet<IdentifierHash>,
     pub receivers: Receivers,
     pub processes: Vec<Arc<Process>>,
     /// Whether shoppers buy at the very moment at which they are about to be reminded.
@@ -85,6 +87,7 @@ impl World {
                 ledger: Ledger::default(),
                 weather,
                 away_until: START,
+                dark: HashSet::new(),
                 receivers,
                 processes: Vec::new(),
                 rushes: true,
