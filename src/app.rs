@@ -38,6 +38,8 @@ use servers::Servers;
 const A_YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// A loop that showed no life for this long is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How long threads may take to end that are told to end where they stand.
+const ABORT_WITHIN: Duration = Duration::from_secs(1);
 
 /// The loops' signs of life.
 #[derive(Clone, Default)]
@@ -234,17 +236,17 @@ impl App {
         self.state.readiness.set_config_note(problem);
     }
 
-    /// Goes silent in order: readiness off, requests drained, loops stopped, sends in flight ended, store flushed.
+    /// Goes silent: readiness off; then requests are drained and loops stopped side by side, so that a slow client costs
+    /// no send its time; then the store flushed.
     pub async fn stop(mut self) {
         let bound = self.config.server.shutdown_timeout;
-        #[expect(clippy::disallowed_methods, reason = "bounds a stop; nothing is decided by it")]
-        let deadline = tokio::time::Instant::now() + bound;
         self.state.readiness.set_draining();
-        self.servers.drain(bound).await;
         self.stop.cancel();
-        if tokio::time::timeout_at(deadline, self.loops.join()).await.is_err() {
+        let ((), ended) = tokio::join!(self.servers.drain(bound), tokio::time::timeout(bound, self.loops.join()));
+        if ended.is_err() {
             warn!("sends in flight did not end in time; their leases cover the rest");
             self.loops.abort();
+            drop(tokio::time::timeout(ABORT_WITHIN, self.loops.join()).await);
         }
         if let Err(error) = self.engine.store().depart().await {
             warn!(

@@ -33,6 +33,8 @@ impl Loops {
                     () = task => {}
                 }
             });
+            // With it ends what it had begun.
+            drop(runtime);
             drop(tell);
         };
         thread::Builder::new().name(name.to_owned()).spawn(work).context("cannot start a thread")?;
@@ -42,11 +44,11 @@ impl Loops {
 
     /// Returns when all have ended, however they did.
     pub async fn join(&mut self) {
-        for ended in &mut self.ended {
+        while let Some(ended) = self.ended.last_mut() {
             // A loop that panicked has ended, too.
             drop(ended.await);
+            self.ended.pop();
         }
-        self.ended.clear();
     }
 
     /// Ends them where they stand.

@@ -4,6 +4,7 @@
 //! - `stories.rs`: a storefront, the service and a receiver, over HTTP, on every store;
 //! - `arithmetic.rs`: money, time and jitter at the ends of their ranges, and noise for every public parser;
 //! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
+//! - `stopping.rs`: a service that is told to stop in the middle of its work;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store; `attendance.rs`: several processes on one;
 //! - `unfit.rs`: servers that are not as they must be, or full;
@@ -35,6 +36,7 @@ mod sealing;
 mod servers;
 mod shop;
 mod sim;
+mod stopping;
 mod store;
 mod stories;
 mod tidy;

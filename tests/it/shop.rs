@@ -49,7 +49,7 @@ pub struct Shop {
     /// Where its store is, as the configuration says it.
     pub store: String,
     http: reqwest::Client,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl Shop {
@@ -110,11 +110,29 @@ impl Shop {
         Self::open_on(store, (PLAIN, ""), Moment::from_millis(START), folder).await
     }
 
-    async fn open_on(store: &str, (program, more): (&str, &str), start: Moment, folder: TempDir) -> Self {
+    /// On an embedded store, with more configuration and this environment.
+    pub async fn open_told(more: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let store = store_in(Backend::Embedded, &folder);
+        Self::open_all(&store, (PLAIN, more), environment, Moment::from_millis(START), folder).await
+    }
+
+    async fn open_on(store: &str, texts: (&str, &str), start: Moment, folder: TempDir) -> Self {
+        Self::open_all(store, texts, &[], start, folder).await
+    }
+
+    async fn open_all(
+        store: &str,
+        (program, more): (&str, &str),
+        environment: &[(&str, &str)],
+        start: Moment,
+        folder: TempDir,
+    ) -> Self {
         let receiver = Receiver::start();
         let file = folder.path().join("cartwake.toml");
         std::fs::write(&file, configuration(store, &receiver.url, program) + more).expect("the folder is ours");
-        let config = config::load(Some(&file), std::iter::empty()).unwrap_or_else(|problems| panic!("{problems}"));
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = config::load(Some(&file), environment).unwrap_or_else(|problems| panic!("{problems}"));
         let clock = Arc::new(ManualClock::new(start));
         let app = App::start(config, Some(clock.clone())).await.expect("the service starts");
         let http = reqwest::Client::builder().no_proxy().build().expect("a client can be made");
