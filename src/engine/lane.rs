@@ -7,9 +7,11 @@
 //!   only when they are worth it.
 //! - A breaker, the endpoint's own limits and its pace say how many sends may be on their way.
 //!
-//! Nothing is decided here about a delivery. Read next: `engine/lane/room.rs`, `engine/dispatcher.rs`, `domain/breaker.rs`.
+//! The way of a delivery: `claimed` (or `handed`, which has begun), looked at, `ready`, sending, `sent`, recorded. Nothing is
+//! decided here about one. Read next: `engine/lane/room.rs`, `engine/lane/rest.rs`, `engine/dispatcher.rs`, `domain/breaker.rs`.
 
 mod pace;
+mod rest;
 mod room;
 
 use std::collections::VecDeque;
@@ -23,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use self::pace::Pace;
-use super::dispatcher::{Dispatcher, Looked, Ready, Sent};
+use super::dispatcher::{Dispatched, Dispatcher, Looked, Ready, Sent};
 use super::doors::{Door, Handed, Offer};
 use super::pulse::Backoff;
-use crate::domain::Breaker;
+use crate::domain::{Breaker, Moment};
 use crate::store::{Begun, Claim, Lane, StoreError, StoreResult};
 
 /// The fewest that are claimed at a time: with fewer, repeats would get no share of the places.
@@ -37,10 +39,6 @@ const TOGETHER_MAX: usize = 256;
 const TOGETHER_MIN: usize = 128;
 /// Looks on their way at once, and records.
 const AT_ONCE_MAX: usize = 4;
-/// How often the oldest that waits for a stopped endpoint is looked at: what is too old ends there, too.
-const STOPPED_LOOK: Duration = Duration::from_secs(3_600);
-/// A lane that is told nothing looks at itself now and then, without asking the store.
-const IDLE_MAX: Duration = Duration::from_secs(1);
 /// How far behind its pace a lane may make up for: about what a timer oversleeps.
 const CATCH_UP: Duration = Duration::from_millis(5);
 
@@ -70,8 +68,11 @@ pub(super) struct LaneLoop {
     pace: Pace,
     /// Whether more may be due than is claimed.
     may_be_due: bool,
-    /// No claim and no look before this.
+    /// No claim and no look before this: the store stumbled.
     rests_until: Instant,
+    /// The same while its endpoint is stopped: what waits is looked at now and then.
+    looks_again_at: Instant,
+    /// No send before this: its endpoint's own limit.
     start_at: Instant,
     backoff: Backoff,
 }
@@ -95,6 +96,7 @@ impl LaneLoop {
             pace: Pace::new(instant()),
             may_be_due: true,
             rests_until: instant(),
+            looks_again_at: instant(),
             start_at: instant(),
             backoff: Backoff::new(),
         }
@@ -105,13 +107,14 @@ impl LaneLoop {
         let door = Arc::clone(&self.door);
         let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
-            self.start_sends();
+            let now = self.dispatcher.engine.now();
+            self.start_sends(now);
             self.record();
             self.let_in();
             self.look();
             self.claim();
             self.offer();
-            let until = self.until();
+            let until = self.until(now);
             tokio::select! {
                 () = &mut stopped => break,
                 Some(ended) = self.sending.join_next(), if !self.sending.is_empty() => {
@@ -123,7 +126,7 @@ impl LaneLoop {
                 Some(ended) = self.looking.join_next(), if !self.looking.is_empty() => self.found(ended),
                 Some(ended) = self.claiming.join_next(), if !self.claiming.is_empty() => self.leased(ended),
                 Some(ended) = self.recording.join_next(), if !self.recording.is_empty() => self.recorded(ended),
-                is_told = door.rung() => if is_told { self.nudged() },
+                is_told = door.rung() => self.may_be_due |= is_told,
                 () = sleep_until(until) => {}
             }
         }
@@ -133,51 +136,42 @@ impl LaneLoop {
     async fn end(&mut self) {
         // What is handed over after this falls due as its lease ends.
         self.door.offer(Offer::default());
-        while let Some(ended) = self.claiming.join_next().await {
-            self.leased(ended);
+        let mut releasing = JoinSet::new();
+        loop {
+            self.record();
+            self.release_all(&mut releasing);
+            tokio::select! {
+                Some(ended) = self.sending.join_next(), if !self.sending.is_empty() => self.ended(ended),
+                Some(ended) = self.recording.join_next(), if !self.recording.is_empty() => self.recorded(ended),
+                Some(ended) = self.looking.join_next(), if !self.looking.is_empty() => self.found(ended),
+                Some(ended) = self.claiming.join_next(), if !self.claiming.is_empty() => self.leased(ended),
+                Some(ended) = releasing.join_next(), if !releasing.is_empty() => self.recorded(ended),
+                else => return,
+            }
         }
-        while let Some(ended) = self.looking.join_next().await {
-            self.found(ended);
-        }
-        let now = self.dispatcher.engine.now();
+    }
+
+    /// Gives back what has not started.
+    fn release_all(&mut self, releasing: &mut JoinSet<Vec<StoreError>>) {
         let mut held: Vec<Claim> = self.ready.drain(..).map(|ready| ready.claim).collect();
         held.extend(self.handed.drain(..).chain(self.door.let_in()).map(|handed| handed.begun.claim));
         held.extend(self.claimed.drain(..));
         for some in held.chunks(TOGETHER_MAX) {
-            for released in join_all(some.iter().map(|claim| self.dispatcher.release(claim, now))).await {
-                if let Err(error) = released {
-                    self.tell(&error);
-                }
-            }
-        }
-        while let Some(ended) = self.sending.join_next().await {
-            self.ended(ended);
-        }
-        while !self.sent.is_empty() || !self.recording.is_empty() {
-            self.record();
-            if let Some(ended) = self.recording.join_next().await {
-                self.recorded(ended);
-            }
+            let (dispatcher, some) = (Arc::clone(&self.dispatcher), some.to_vec());
+            releasing.spawn(async move {
+                let now = dispatcher.engine.now();
+                let released = join_all(some.iter().map(|claim| dispatcher.release(claim, now))).await;
+                released.into_iter().filter_map(Result::err).collect()
+            });
         }
     }
 
-    fn nudged(&mut self) {
-        if self.dispatcher.is_stopped(&self.lane) {
-            return;
-        }
-        // A long rest is that of a stopped endpoint, which has just been started again.
-        if self.rests_until > instant() + IDLE_MAX + Backoff::MAX {
-            self.rests_until = instant();
-        }
-        self.may_be_due = true;
-    }
-
-    fn start_sends(&mut self) {
+    fn start_sends(&mut self, at: Moment) {
         if self.ready.is_empty() {
             return;
         }
         let Some(endpoint) = self.endpoint() else { return self.give_all_back() };
-        let allowed = self.breaker.allows(self.dispatcher.engine.now(), endpoint.concurrency);
+        let allowed = self.breaker.allows(at, endpoint.concurrency);
         while self.sending.len() < allowed {
             let now = instant();
             if endpoint.rate_limit.is_some() && now < self.start_at {
@@ -260,7 +254,7 @@ impl LaneLoop {
 
     /// Begins more where there is room for it.
     fn look(&mut self) {
-        if self.claimed.is_empty() || self.rests_until > instant() {
+        if self.claimed.is_empty() || self.is_resting() {
             return;
         }
         let mut room = self.begun_max().saturating_sub(self.begun() + self.door.awaited());
@@ -291,20 +285,23 @@ impl LaneLoop {
             }
         };
         self.looked_at = self.looked_at.saturating_sub(count);
-        let mut failed = None;
+        let (mut failed, mut stays) = (None, false);
         for looked in looked {
             match looked {
                 Ok(Looked::Ready(ready)) => self.ready.push_back(ready),
-                Ok(Looked::Done(_)) => {}
+                Ok(Looked::Done(done)) => stays |= done == Dispatched::Released,
                 Err(error) => failed = Some(error),
             }
         }
         self.note_answer(failed);
+        if stays {
+            self.wait_for_its_endpoint();
+        }
     }
 
     /// Leases more where too little is held.
     fn claim(&mut self) {
-        if !self.may_be_due || !self.claiming.is_empty() || self.rests_until > instant() {
+        if !self.may_be_due || !self.claiming.is_empty() || self.is_resting() {
             return;
         }
         let held = self.claimed.len() + self.begun();
@@ -326,41 +323,9 @@ impl LaneLoop {
                 self.may_be_due |= 2 * claims.len() >= wanted;
                 self.claimed.extend(claims);
                 self.note_answer(None);
-                if self.dispatcher.is_stopped(&self.lane) && !self.claimed.is_empty() {
-                    self.look();
-                    self.rests_until = instant() + STOPPED_LOOK;
-                }
             }
             Ok((_, Err(error))) => self.note_answer(Some(error)),
             Err(error) => error!(lane = ?self.lane, %error, "a claim ended abnormally; the leases will run out"),
-        }
-    }
-
-    fn note_answer(&mut self, failed: Option<StoreError>) {
-        if let Some(error) = failed {
-            self.tell(&error);
-            self.may_be_due = true;
-            self.rests_until = self.rests_until.max(instant() + self.backoff.next());
-        } else {
-            self.backoff = Backoff::new();
-        }
-    }
-
-    /// When to come back by ourselves.
-    fn until(&self) -> Instant {
-        let now = instant();
-        let mut until = now + IDLE_MAX;
-        if !self.ready.is_empty() && self.start_at > now {
-            until = until.min(self.start_at);
-        }
-        if (self.may_be_due || !self.claimed.is_empty()) && self.rests_until > now {
-            until = until.min(self.rests_until);
-        }
-        match self.breaker.probe_at() {
-            Some(probe_at) => {
-                until.min(now + probe_at.since(self.dispatcher.engine.now()).max(Duration::from_millis(1)))
-            }
-            None => until,
         }
     }
 

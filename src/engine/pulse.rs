@@ -3,7 +3,8 @@
 //! Poll is the truth, a nudge is speed: a nudge carries no data, a lost one costs at most one poll interval, and no
 //! error ends a loop.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -175,7 +176,7 @@ pub async fn run_lookout(engine: Arc<Engine>, stop: CancellationToken) {
 /// Runs every lane side by side until it is told to stop; then lets sends in flight end. Lanes look when they are told that
 /// something is due: one look at the store tells that of all of them.
 pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: Heartbeat, stop: CancellationToken) {
-    let mut lanes = Lanes { dispatcher: &dispatcher, running: HashSet::new(), loops: JoinSet::new(), stop: &stop };
+    let mut lanes = Lanes { dispatcher: &dispatcher, running: HashMap::new(), loops: JoinSet::new(), stop: &stop };
     let mut backoff = Backoff::new();
     let (mut refreshed_at, mut swept_at) = (None, dispatcher.engine.now());
     while !stop.is_cancelled() {
@@ -210,7 +211,7 @@ pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: 
 /// The lanes that run.
 struct Lanes<'a> {
     dispatcher: &'a Arc<Dispatcher>,
-    running: HashSet<Lane>,
+    running: HashMap<Lane, Id>,
     loops: JoinSet<()>,
     stop: &'a CancellationToken,
 }
@@ -231,6 +232,7 @@ impl Lanes<'_> {
     }
 
     async fn refresh(&mut self) -> StoreResult<()> {
+        self.forget_ended();
         self.dispatcher.engine.store.attend(self.dispatcher.engine.now()).await?;
         for lane in self.dispatcher.refresh().await? {
             self.run(lane);
@@ -239,8 +241,24 @@ impl Lanes<'_> {
     }
 
     fn run(&mut self, lane: Lane) {
-        if self.running.insert(lane.clone()) {
-            self.loops.spawn(LaneLoop::new(Arc::clone(self.dispatcher), lane).run(self.stop.clone()));
+        if let Entry::Vacant(place) = self.running.entry(lane) {
+            let lane = LaneLoop::new(Arc::clone(self.dispatcher), place.key().clone());
+            place.insert(self.loops.spawn(lane.run(self.stop.clone())).id());
+        }
+    }
+
+    /// A lane that ended by a panic is run again when it is next seen; what it had begun falls due as the leases end.
+    fn forget_ended(&mut self) {
+        while let Some(ended) = self.loops.try_join_next_with_id() {
+            let (id, error) = match ended {
+                Ok((id, ())) => (id, None),
+                Err(error) => (error.id(), Some(error)),
+            };
+            let lane = self.running.iter().find(|(_, running)| **running == id).map(|(lane, _)| lane.clone());
+            if let (Some(lane), Some(error)) = (lane, error) {
+                error!(?lane, %error, "a lane ended abnormally; it is started again");
+                self.running.remove(&lane);
+            }
         }
     }
 }

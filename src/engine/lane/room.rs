@@ -28,8 +28,7 @@ impl LaneLoop {
             return allowed;
         }
         let ahead = self.pace.in_a_while().min(BEGUN_AHEAD_MAX);
-        let paced = endpoint.rate_limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        (allowed + ahead).min(paced)
+        with_limit(allowed + ahead, self.sending.len(), endpoint.rate_limit)
     }
 
     /// How many may be held at a time: begun, and claimed ahead of that.
@@ -49,10 +48,34 @@ impl LaneLoop {
     /// Offers what places there are, as long as nothing waits that came before.
     pub(super) fn offer(&self) {
         let is_waited_for = self.may_be_due || !self.claimed.is_empty() || !self.claiming.is_empty();
-        let is_open = self.rests_until <= instant() && self.breaker.probe_at().is_none() && self.endpoint().is_some();
+        let is_open = !self.is_resting() && self.breaker.probe_at().is_none() && self.endpoint().is_some();
         let is_fast = is_open && self.pace.of_late(instant()) >= TOGETHER_MIN;
         let places =
             if is_open && (is_fast || !is_waited_for) { self.begun_max().saturating_sub(self.begun()) } else { 0 };
         self.door.offer(Offer { places, span: self.dispatcher.send_span(&self.lane), is_fast });
+    }
+}
+
+/// Of an endpoint with a limit, no more than a second takes have begun and not started; how long those on their way take
+/// is no matter.
+fn with_limit(most: usize, on_their_way: usize, rate_limit: Option<u32>) -> usize {
+    let Some(limit) = rate_limit.and_then(|limit| usize::try_from(limit).ok()) else { return most };
+    most.min(on_their_way.saturating_add(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_bounds_what_waits_and_not_what_is_on_its_way() {
+        assert_eq!(with_limit(40, 0, None), 40);
+        assert_eq!(with_limit(40, 0, Some(5)), 5);
+        assert_eq!(
+            with_limit(40, 10, Some(5)),
+            15,
+            "an endpoint that takes two seconds gets five a second all the same"
+        );
+        assert_eq!(with_limit(40, 39, Some(5)), 40);
     }
 }
