@@ -1,7 +1,8 @@
 //! A store whose carts keep their personal part sealed, each with a key of its own out of a keyring.
 //!
 //! - A key is on disk before the first record that needs it, and gone with its cart: also what a copy of the store holds
-//!   of it cannot be read any more. A record whose key is gone reads as erased.
+//!   of it cannot be read any more. A record whose key is gone reads as erased. A cart that takes the id of another has
+//!   another key.
 //! - A look asks the keyring beside the store and not after it; keys used lately are remembered.
 //! - Another keyring than a record was sealed with, or none, is an error and never an erasure.
 //!
@@ -65,7 +66,8 @@ impl SealedStore {
             let known = needed.and_then(|until| self.known(name, commit.expected, until));
             if let (Some(cart), None, true) = (commit.cart, &known, personal.is_some()) {
                 let until = cart.expires_at.plus(LIFE_BEYOND);
-                wanted.push(NewKey { name, fresh: SealKey(self.fresh()?), until });
+                let is_first = commit.expected == Version::ABSENT;
+                wanted.push(NewKey { name, fresh: SealKey(self.fresh()?), until, is_first });
             }
             parts.push((name, personal, known));
         }
@@ -102,11 +104,13 @@ impl SealedStore {
             Ok(sealed) => sealed,
             Err(error) => return all_failed(commits.len(), error),
         };
-        let is_over = |(commit, sealed): (&Commit<'_>, &Option<Cart>)| {
-            sealed.is_none() && commit.cart.is_none_or(|cart| cart.state.is_tombstone())
+        // A cart of the same id cannot be made while the name of this one is there.
+        let ends = |(commit, sealed): (&Commit<'_>, &Option<Cart>)| {
+            sealed.is_none() && commit.cart.is_some_and(|cart| cart.state.is_tombstone())
         };
-        let ended: Vec<_> = commits.iter().zip(&sealed).map(is_over).collect();
+        let ends: Vec<_> = commits.iter().zip(&sealed).map(ends).collect();
         let names: Vec<_> = commits.iter().map(|commit| KeyName::of(commit.shop, commit.id)).collect();
+        let removed = self.keys_of_removed(&commits).await;
         let passed = commits.into_iter().zip(&sealed).map(|(commit, sealed)| Commit {
             cart: sealed.as_ref().or(commit.cart),
             shop: commit.shop,
@@ -120,14 +124,48 @@ impl SealedStore {
             now: commit.now,
         });
         let done = self.inner.commit_all(passed.collect()).await;
-        let over = names.iter().zip(ended).zip(&done);
-        let over = over.filter(|((_, ended), done)| *ended && done.as_ref().is_ok_and(Committed::is_done));
-        let over: Vec<KeyName> = over.map(|((name, _), _)| *name).collect();
-        if let Err(error) = self.shred_names(&over).await {
+        let is_done = |name: &KeyName| {
+            let place = names.iter().position(|one| one == name);
+            place.is_some_and(|place| done[place].as_ref().is_ok_and(Committed::is_done))
+        };
+        let over: Vec<KeyName> =
+            names.iter().zip(ends).filter(|(name, ends)| *ends && is_done(name)).map(|(name, _)| *name).collect();
+        let removed: Vec<_> = removed.into_iter().filter(|(name, _)| is_done(name)).collect();
+        let shredded = match self.shred_names(&over).await {
+            Ok(_) => self.shred_keys(&removed).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = shredded {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "keys of ended carts could not be deleted; they end by themselves");
         }
         done
+    }
+
+    /// The keys that there are of carts about to be removed. Another cart may take the id as soon as one is gone, and has a
+    /// key of its own: that is none of these.
+    async fn keys_of_removed(&self, commits: &[Commit<'_>]) -> Vec<(KeyName, SealKey)> {
+        let removed = commits.iter().filter(|commit| commit.cart.is_none() && commit.expected != Version::ABSENT);
+        let names: Vec<_> = removed.map(|commit| KeyName::of(commit.shop, commit.id)).collect();
+        let Some(keyring) = self.keyring.as_ref().filter(|_| !names.is_empty()) else { return Vec::new() };
+        match keyring.find(&names).await {
+            Ok(found) => {
+                names.iter().zip(found).flat_map(|(name, keys)| keys.into_iter().map(|key| (*name, key))).collect()
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "keys of carts that are removed could not be found; they end by themselves");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn shred_keys(&self, keys: &[(KeyName, SealKey)]) -> StoreResult<()> {
+        let Some(keyring) = self.keyring.as_ref().filter(|_| !keys.is_empty()) else { return Ok(()) };
+        for (name, _) in keys {
+            self.lately.forget(name);
+        }
+        keyring.shred_keys(keys).await
     }
 
     async fn shred_names(&self, names: &[KeyName]) -> StoreResult<usize> {
@@ -152,8 +190,8 @@ impl SealedStore {
         }
         let (seen, found) = join(look, keyring.find(&names)).await;
         let learnt = found.map(|found| {
-            for (name, key) in names.into_iter().zip(found) {
-                if let Some(key) = key {
+            for (name, mut keys) in names.into_iter().zip(found) {
+                if let Some(key) = keys.pop() {
                     // How long it is kept its record will say.
                     self.lately.put(name, (key, Moment::from_millis(i64::MIN)));
                 }
@@ -180,18 +218,14 @@ impl SealedStore {
             return Ok(cart);
         }
         // Remembered from another life of this id, or not asked for yet.
-        match keyring.find(&[name]).await?.pop().flatten() {
-            None => Ok(erased(cart)),
-            Some(key) => match blob.open(name, key) {
-                Opened::Open(personal) => {
-                    self.lately.put(name, (key, blob.until));
-                    record::restore_personal(&mut cart, &personal)?;
-                    Ok(cart)
-                }
-                // Its key went, and the id has another since.
-                Opened::OtherKey => Ok(erased(cart)),
-            },
+        for key in keyring.find(&[name]).await?.pop().unwrap_or_default().into_iter().rev() {
+            if let Opened::Open(personal) = blob.open(name, key) {
+                self.lately.put(name, (key, blob.until));
+                record::restore_personal(&mut cart, &personal)?;
+                return Ok(cart);
+            }
         }
+        Ok(erased(cart))
     }
 
     async fn open_all<T>(

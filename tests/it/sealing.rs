@@ -1,17 +1,19 @@
 //! Sealed carts: what lies in the store tells nothing without the keyring, and nothing at all once a key is gone.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use cartwake::app::random_bytes;
-use cartwake::domain::{Cart, PersonalText, State};
+use cartwake::domain::{Cart, Moment, PersonalText, State};
 use cartwake::store::embedded::{EmbeddedStore, FileKeyring, copy};
 use cartwake::store::redis::{RedisKeyring, RedisSettings};
 use cartwake::store::sealed::SealedStore;
 use cartwake::store::{
     Commit, Committed, KeyName, Keyring, NewKey, SealKey, Store, StoreError, StoreResult, Version, record,
 };
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -106,7 +108,7 @@ async fn a_key_goes_with_its_cart_and_an_id_used_again_has_another() {
     let mut ended = in_state(&cart, State::Erased);
     record::take_personal(&mut ended);
     write(&one, &ended, 1).await;
-    assert_eq!(keys.find(&[name]).await.expect("reachable"), [None]);
+    assert_eq!(keys.find(&[name]).await.expect("reachable"), [[]]);
     let removal = Commit { expected: Version(2), ..Commit::removal(&cart.shop, &cart.id, at(2)) };
     assert!(matches!(one.commit(removal).await, Ok(Committed::Done)));
     write(&one, &cart, 0).await;
@@ -116,6 +118,70 @@ async fn a_key_goes_with_its_cart_and_an_id_used_again_has_another() {
     changed.content.shopper.phone = Some(PersonalText::new("+49151"));
     write(&two, &changed, 1).await;
     assert_eq!(read(&one, &cart).await.expect("readable"), changed);
+}
+
+/// Does something before it deletes a key.
+struct Slow {
+    inner: Arc<FileKeyring>,
+    before: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+impl Slow {
+    async fn wait(&self) {
+        let before = self.before.lock().expect("nobody panicked").take();
+        if let Some(before) = before {
+            before.await;
+        }
+    }
+}
+
+#[async_trait]
+impl Keyring for Slow {
+    fn id(&self) -> [u8; 8] {
+        self.inner.id()
+    }
+
+    async fn ensure(&self, wanted: Vec<NewKey>, now: Moment) -> StoreResult<Vec<SealKey>> {
+        self.inner.ensure(wanted, now).await
+    }
+
+    async fn find(&self, names: &[KeyName]) -> StoreResult<Vec<Vec<SealKey>>> {
+        self.inner.find(names).await
+    }
+
+    async fn shred(&self, names: &[KeyName]) -> StoreResult<usize> {
+        self.wait().await;
+        self.inner.shred(names).await
+    }
+
+    async fn shred_keys(&self, keys: &[(KeyName, SealKey)]) -> StoreResult<()> {
+        self.wait().await;
+        self.inner.shred_keys(keys).await
+    }
+
+    async fn sweep(&self, now: Moment) -> StoreResult<()> {
+        self.inner.sweep(now).await
+    }
+}
+
+#[tokio::test]
+async fn a_cart_made_anew_while_the_old_one_is_removed_keeps_its_key() {
+    let (folder, inner) = (TempDir::new().expect("a folder"), Arc::new(MemoryStore::new([7; 32])));
+    let keys = keyring(folder.path());
+    let cart = cart("c-1");
+    let slow = Arc::new(Slow { inner: Arc::clone(&keys), before: Mutex::default() });
+    let (one, two) = (sealing(&inner, Some(slow.clone())), sealing(&inner, Some(keys.clone())));
+    write(&one, &cart, 0).await;
+    let again = cart.clone();
+    let anew = async move { write(&two, &again, 0).await };
+    *slow.before.lock().expect("nobody panicked") = Some(Box::pin(anew));
+    let removal = Commit { expected: Version(1), ..Commit::removal(&cart.shop, &cart.id, at(2)) };
+    assert!(matches!(one.commit(removal).await, Ok(Committed::Done)));
+    assert!(slow.before.lock().expect("nobody panicked").is_none(), "it was made anew");
+    let later = sealing(&inner, Some(keys.clone()));
+    assert_eq!(read(&later, &cart).await.expect("readable"), cart, "it was acknowledged");
+    let found = keys.find(&[KeyName::of(&cart.shop, &cart.id)]).await.expect("reachable");
+    assert_eq!(found[0].len(), 1, "that of the old one is gone");
 }
 
 #[tokio::test]
@@ -134,15 +200,28 @@ async fn keyrings_keep_what_came_first_until_it_is_deleted() {
     assert_eq!((in_redis.id(), again.id()), ([5; 8], [5; 8]));
     for keys in [keyring(folder.path()) as Arc<dyn Keyring>, Arc::new(in_redis)] {
         let name = |id: &str| KeyName::of(&shop(), &crate::samples::cart_id(id));
-        let new = |id: &str, byte| NewKey { name: name(id), fresh: SealKey([byte; 32]), until: at(1_000) };
-        assert_eq!(keys.find(&[name("a")]).await.expect("reachable"), [None]);
-        let made = keys.ensure(vec![new("a", 1), new("b", 2)], at(1)).await.expect("reachable");
-        assert_eq!(made, [SealKey([1; 32]), SealKey([2; 32])]);
-        let made = keys.ensure(vec![new("b", 9), new("c", 3)], at(1)).await.expect("reachable");
-        assert_eq!(made, [SealKey([2; 32]), SealKey([3; 32])], "the first one stays");
+        let new = |id: &str, byte, is_first| {
+            let fresh = SealKey([byte; 32]);
+            NewKey { name: name(id), fresh, until: at(1_000), is_first }
+        };
+        let key = |byte| SealKey([byte; 32]);
+        assert_eq!(keys.find(&[name("a")]).await.expect("reachable"), [[]]);
+        let made = keys.ensure(vec![new("a", 1, true), new("b", 2, false)], at(1)).await.expect("reachable");
+        assert_eq!(made, [key(1), key(2)]);
+        let made = keys.ensure(vec![new("b", 9, false), new("c", 3, true)], at(1)).await.expect("reachable");
+        assert_eq!(made, [key(2), key(3)], "the first one stays");
+        let made = keys.ensure(vec![new("b", 4, true)], at(1)).await.expect("reachable");
+        assert_eq!(made, [key(4)], "a new cart has its own");
+        assert_eq!(keys.find(&[name("b")]).await.expect("reachable"), [[key(2), key(4)]]);
+        keys.shred_keys(&[(name("b"), key(2)), (name("c"), key(3)), (name("x"), key(1))]).await.expect("reachable");
+        let found = keys.find(&[name("b"), name("c")]).await.expect("reachable");
+        assert_eq!(found, [vec![key(4)], vec![]]);
+        for byte in 10..30 {
+            keys.ensure(vec![new("d", byte, true)], at(1)).await.expect("reachable");
+        }
+        assert_eq!(keys.find(&[name("d")]).await.expect("reachable")[0].len(), 8, "they are bounded");
         assert_eq!(keys.shred(&[name("a"), name("x")]).await.expect("reachable"), 1);
-        let found = keys.find(&[name("a"), name("b")]).await.expect("reachable");
-        assert_eq!(found, [None, Some(SealKey([2; 32]))]);
+        assert_eq!(keys.find(&[name("a")]).await.expect("reachable"), [[]]);
         keys.sweep(at(999)).await.expect("reachable");
         assert_eq!(keys.find(&[name("b")]).await.expect("reachable").len(), 1);
     }

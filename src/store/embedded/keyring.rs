@@ -13,8 +13,10 @@ use super::schema::{BUSY, limit_of};
 use super::upkeep::{SWEEP_MAX, checkpoint};
 use super::worker::{Access, Batch, Worker};
 use crate::domain::Moment;
+use crate::store::keyring::KEYS_MAX;
 use crate::store::{KeyName, Keyring, NewKey, SealKey, StoreError, StoreResult};
 
+const BROKEN: StoreError = StoreError::Corrupt { what: "key" };
 const FILE: &str = "keys.db";
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -57,9 +59,20 @@ fn set_up(file: &Path, fresh_id: [u8; 8]) -> Result<(Connection, [u8; 8]), rusql
     Ok((connection, id))
 }
 
-fn find(db: &Connection, name: KeyName) -> Result<Option<SealKey>, Fault> {
+fn find(db: &Connection, name: KeyName) -> Result<Vec<SealKey>, Fault> {
     let mut find = db.prepare_cached("SELECT key FROM keys WHERE name = ?")?;
-    Ok(find.query_row([name.0], |row| row.get(0)).optional()?.map(SealKey))
+    let found: Option<Vec<u8>> = find.query_row([name.0], |row| row.get(0)).optional()?;
+    found.map_or(Ok(Vec::new()), |bytes| Ok(SealKey::parse_all(&bytes).ok_or(BROKEN)?))
+}
+
+/// Puts these under the name, instead of what is there.
+fn put(db: &Connection, name: KeyName, keys: &[SealKey], until: Moment) -> Result<(), Fault> {
+    let bytes = keys.iter().flat_map(|key| key.0).collect::<Vec<u8>>();
+    let mut put = db.prepare_cached(
+        "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET key = excluded.key, until = max(until, excluded.until)",
+    )?;
+    put.execute(params![name.0, bytes, until.millis()])?;
+    Ok(())
 }
 
 #[async_trait]
@@ -70,20 +83,21 @@ impl Keyring for FileKeyring {
 
     async fn ensure(&self, wanted: Vec<NewKey>, _now: Moment) -> StoreResult<Vec<SealKey>> {
         let work = move |db: &Batch<'_>| {
-            let mut put = db.prepare_cached(
-                "INSERT INTO keys VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
-            )?;
-            let mut keys = Vec::with_capacity(wanted.len());
-            for NewKey { name, fresh, until } in &wanted {
-                put.execute(params![name.0, fresh.0, until.millis()])?;
-                keys.push(find(db, *name)?.ok_or(StoreError::Corrupt { what: "key" })?);
+            let mut newest = Vec::with_capacity(wanted.len());
+            for NewKey { name, fresh, until, is_first } in &wanted {
+                let mut keys = find(db, *name)?;
+                if keys.is_empty() || (*is_first && keys.len() < KEYS_MAX) {
+                    keys.push(*fresh);
+                }
+                put(db, *name, &keys, *until)?;
+                newest.extend(keys.pop());
             }
-            Ok(keys)
+            Ok(newest)
         };
         self.worker.run(work).await
     }
 
-    async fn find(&self, names: &[KeyName]) -> StoreResult<Vec<Option<SealKey>>> {
+    async fn find(&self, names: &[KeyName]) -> StoreResult<Vec<Vec<SealKey>>> {
         let names = names.to_vec();
         self.worker.run(move |db| names.iter().map(|name| find(db, *name)).collect()).await
     }
@@ -103,6 +117,24 @@ impl Keyring for FileKeyring {
             self.worker.run_alone(checkpoint).await?;
         }
         Ok(gone)
+    }
+
+    async fn shred_keys(&self, gone: &[(KeyName, SealKey)]) -> StoreResult<()> {
+        let gone = gone.to_vec();
+        let work = move |db: &Batch<'_>| {
+            for (name, key) in &gone {
+                let mut keys = find(db, *name)?;
+                keys.retain(|one| one != key);
+                if keys.is_empty() {
+                    db.prepare_cached("DELETE FROM keys WHERE name = ?")?.execute([name.0])?;
+                } else {
+                    put(db, *name, &keys, Moment::from_millis(i64::MIN))?;
+                }
+            }
+            Ok(())
+        };
+        self.worker.run(work).await?;
+        self.worker.run_alone(checkpoint).await
     }
 
     async fn sweep(&self, now: Moment) -> StoreResult<()> {

@@ -1,18 +1,21 @@
 //! A keyring in a Redis, best another one than the store's: a copy of both together is worth no less than before.
 //!
-//! `cw:k:…` is a key under its name, `cw:keyring` says which keyring this is. Read next: `store/keyring.rs`.
+//! `cw:k:…` are the keys under a name, one after the other, `cw:keyring` says which keyring this is. Read next: `store/keyring.rs`.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::future::try_join_all;
 
 use super::connection::Connections;
+use super::script::{KEY, UNKEY};
 use super::{RedisSettings, life_ms};
 use crate::domain::Moment;
-use crate::store::{KeyName, Keyring, NewKey, SealKey, StoreError, StoreResult};
+use crate::store::{KeyName, Keyring, NewKey, SealKey, StoreError, StoreResult, keyring};
 
 const ID: &str = "cw:keyring";
+const BYTES_MAX: usize = keyring::KEYS_MAX * size_of::<SealKey>();
 const BROKEN: StoreError = StoreError::Corrupt { what: "key" };
 
 /// Keys in a Redis.
@@ -40,8 +43,8 @@ fn place(name: KeyName) -> String {
     format!("cw:k:{}", URL_SAFE_NO_PAD.encode(name.0))
 }
 
-fn key(bytes: Vec<u8>) -> StoreResult<SealKey> {
-    bytes.try_into().map(SealKey).map_err(|_| BROKEN)
+fn keys(bytes: Option<Vec<u8>>) -> StoreResult<Vec<SealKey>> {
+    bytes.map_or(Ok(Vec::new()), |bytes| SealKey::parse_all(&bytes).ok_or(BROKEN))
 }
 
 #[async_trait]
@@ -51,24 +54,19 @@ impl Keyring for RedisKeyring {
     }
 
     async fn ensure(&self, wanted: Vec<NewKey>, now: Moment) -> StoreResult<Vec<SealKey>> {
-        let each = wanted.iter().map(async |NewKey { name, fresh, until }| {
-            let life = life_ms(now, *until, std::time::Duration::ZERO);
-            let mut set = redis::cmd("SET");
-            set.arg(place(*name)).arg(&fresh.0[..]).arg("NX").arg("GET").arg("PX").arg(life);
-            let known: Option<Vec<u8>> = self.redis.write(&set).await?;
-            let Some(known) = known else { return Ok(*fresh) };
-            let mut prolong = redis::cmd("PEXPIRE");
-            prolong.arg(place(*name)).arg(life).arg("GT");
-            let _is_longer: i64 = self.redis.write(&prolong).await?;
-            key(known)
+        let calls = wanted.iter().map(|NewKey { name, fresh, until, is_first }| {
+            let mut call = KEY.on(&[place(*name)]);
+            call.arg(&fresh.0[..]).arg(life_ms(now, *until, Duration::ZERO)).arg(u8::from(*is_first)).arg(BYTES_MAX);
+            (&*KEY, call)
         });
-        try_join_all(each).await
+        let found = self.redis.run_all::<Vec<u8>>(&calls.collect::<Vec<_>>()).await;
+        found.into_iter().map(|found| keys(Some(found?))?.pop().ok_or(BROKEN)).collect()
     }
 
-    async fn find(&self, names: &[KeyName]) -> StoreResult<Vec<Option<SealKey>>> {
+    async fn find(&self, names: &[KeyName]) -> StoreResult<Vec<Vec<SealKey>>> {
         let looks = names.iter().map(|name| redis::cmd("GET").arg(place(*name)).to_owned());
         let found: Vec<Option<Vec<u8>>> = self.redis.read_all(looks.collect()).await?;
-        found.into_iter().map(|found| found.map(key).transpose()).collect()
+        found.into_iter().map(keys).collect()
     }
 
     async fn shred(&self, names: &[KeyName]) -> StoreResult<usize> {
@@ -77,6 +75,15 @@ impl Keyring for RedisKeyring {
             gone += self.redis.write::<usize>(redis::cmd("DEL").arg(place(*name))).await?;
         }
         Ok(gone)
+    }
+
+    async fn shred_keys(&self, keys: &[(KeyName, SealKey)]) -> StoreResult<()> {
+        let calls = keys.iter().map(|(name, key)| {
+            let mut call = UNKEY.on(&[place(*name)]);
+            call.arg(&key.0[..]);
+            (&*UNKEY, call)
+        });
+        self.redis.run_all::<()>(&calls.collect::<Vec<_>>()).await.into_iter().collect()
     }
 
     /// Redis expires by itself.

@@ -47,6 +47,8 @@ pub static UNNOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FUL
 pub static TRACE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("trace.lua")));
 pub static EXPUNGE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("expunge.lua")));
 pub static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("forget.lua")));
+pub static KEY: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("key.lua")));
+pub static UNKEY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unkey.lua")));
 /// One write command that must not fail at `maxmemory`: its name, then what follows the key.
 pub static WRITE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("write.lua")));
 
