@@ -38,8 +38,11 @@ use crate::domain::{
     NoteKey, Order, OrderId, Receipt, ShopId, StateName, Tally, TallyKey,
 };
 
-/// The most a single claim, or a single look for due carts, may take.
+/// The most a single claim may take.
 pub const BATCH_MAX: usize = 100;
+
+/// The most a single look for due carts may find in one shard: looks side by side leave out what the others found.
+pub const DUE_MAX: usize = 1_000;
 
 /// Counts the writes of a record; a commit names the one it read. Zero: there is no record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -300,7 +303,7 @@ pub trait Store: Erase + Send + Sync + 'static {
     async fn look_around(&self) -> StoreResult<()> {
         Ok(())
     }
-    /// Carts whose wake has come, at most `limit`, itself at most [`BATCH_MAX`] for each shard. Shops share the places
+    /// Carts whose wake has come, at most `limit`, itself at most [`DUE_MAX`] for each shard. Shops share the places
     /// evenly ([`turns`]; `turn` counts the looks), each with its longest overdue as far as shards allow.
     async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>>;
     /// The earliest wake of any cart.

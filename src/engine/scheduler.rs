@@ -13,7 +13,7 @@ use self::waking::Missed;
 use super::deed::Deed;
 use super::inbox::Engine;
 use crate::domain::{CartId, Moment, ShopId};
-use crate::store::{BATCH_MAX, Committed, StoreError, StoreResult};
+use crate::store::{Committed, DUE_MAX, StoreError, StoreResult};
 
 /// Looks after carts that are due.
 pub struct Scheduler {
@@ -146,7 +146,7 @@ impl Scheduler {
         if carts.is_empty() {
             self.found_nothing(now);
         }
-        let is_all = carts.len() < busy_count + batch.min(BATCH_MAX);
+        let is_all = carts.len() < (busy_count + batch).min(DUE_MAX);
         self.is_behind.store(!is_all, Ordering::Relaxed);
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = batch;

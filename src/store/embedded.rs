@@ -36,9 +36,9 @@ use self::people::Hashes;
 use self::worker::{Access, Batch, Worker};
 use super::letters::Mark;
 use super::{
-    Asked, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
-    OrderCommit, OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError, StoreResult,
-    Stored, record,
+    Asked, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DUE_MAX, DueLanes, Health, Lane, Letter, LetterPage,
+    Loaded, OrderCommit, OutboxCounts, Page, Pause, Revival, Sends, Settled, Settlement, Shelf, Store, StoreError,
+    StoreResult, Stored, record,
 };
 use crate::domain::{
     Cart, CartId, Day, Delivery, DeliveryId, EventKey, IdentifierHash, Moment, Note, NoteKey, Order, OrderId, ShopId,
@@ -197,7 +197,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
-        let limit = limit.min(BATCH_MAX);
+        let limit = limit.min(DUE_MAX);
         self.lookups.run(move |db| carts::due(db, now, limit, turn)).await
     }
 

@@ -20,9 +20,9 @@ use cartwake::domain::{
     StateName, TallyKey,
 };
 use cartwake::store::{
-    Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DueLanes, Health, Lane, Letter, LetterPage, Loaded,
-    OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Sends, Settled, Settlement, Shelf, Store, StoreResult,
-    Stored, Version,
+    Answered, BATCH_MAX, Begun, Burial, Claim, Commit, Committed, DUE_MAX, DueLanes, Health, Lane, Letter, LetterPage,
+    Loaded, OrderCommit, OutboxCounts, Page, Pause, Queue, Revival, Sends, Settled, Settlement, Shelf, Store,
+    StoreResult, Stored, Version,
 };
 
 /// A cart, where it is in the index of wakes, and how often it was written.
@@ -160,7 +160,7 @@ impl Store for MemoryStore {
     }
 
     async fn due_carts(&self, now: Moment, limit: usize, turn: usize) -> StoreResult<Vec<(ShopId, CartId)>> {
-        Ok(self.with(|book| book.due_carts(now, limit.min(BATCH_MAX), turn)))
+        Ok(self.with(|book| book.due_carts(now, limit.min(DUE_MAX), turn)))
     }
 
     async fn next_wake(&self) -> StoreResult<Option<Moment>> {

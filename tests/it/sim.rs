@@ -5,7 +5,7 @@
 //!
 //! - `sim/run.rs`: the life of one seed, and what goes wrong in it; `sim/traffic.rs`: what the storefront tells, `sim/rush.rs`: in the worst moment;
 //! - `sim/world.rs`, `sim/process.rs`, `sim/faults.rs`, `sim/receivers.rs`: time, replicas, the line to the store, endpoints;
-//! - `sim/erasing.rs`, `sim/handing.rs`, `sim/stopped.rs`, `sim/torn.rs`: one thing in it, step by step;
+//! - `sim/erasing.rs`, `sim/handing.rs`, `sim/looks.rs`, `sim/stopped.rs`: one thing in it, step by step;
 //! - `sim/ledger.rs`: the promises, held against what truly happened; `sim/coverage.rs`: what must have happened at all.
 
 mod coverage;
@@ -15,13 +15,14 @@ mod faults;
 mod handing;
 mod ledger;
 mod logs;
+mod looks;
 mod process;
 mod receivers;
 mod run;
 mod rush;
 mod shop;
 mod stopped;
-mod torn;
+
 mod traffic;
 mod world;
 

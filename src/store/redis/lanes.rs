@@ -117,7 +117,7 @@ impl RedisStore {
     /// Looks in every shard, so that the few that are claimed are the longest overdue of all.
     async fn parts_of_the_longest_overdue(&self, lane: &Lane, now: Moment, limit: usize) -> StoreResult<Vec<Part>> {
         let count = usize::from(self.shards.0);
-        let look = first_look(limit, count);
+        let look = first_look(limit, count, BATCH_MAX);
         let looks = self.queues_of(lane).map(|key| due(&key, now, 0, look)).collect();
         let seen = self.redis.read_those_up::<Vec<Scored>>(looks).await?;
         let seen: Vec<Vec<Scored>> = seen.into_iter().map(Option::unwrap_or_default).collect();

@@ -14,7 +14,7 @@ use super::keys::Shard;
 use super::script::POSTPONE;
 use super::{RedisStore, score};
 use crate::domain::{CartId, Moment, ShopId};
-use crate::store::{BATCH_MAX, Page, StoreResult, turns};
+use crate::store::{DUE_MAX, Page, StoreResult, turns};
 
 /// As many shops as a configuration can have.
 const SHOPS_SEEN_MAX: usize = 1_000;
@@ -39,7 +39,7 @@ impl RedisStore {
         let share = limit.div_ceil(shops.len().max(1));
         let mut looks: Vec<Look> = Vec::new();
         for (index, (shop, views)) in shops.iter().enumerate() {
-            let limit = first_look(share, views.len());
+            let limit = first_look(share, views.len(), DUE_MAX);
             looks.extend(views.iter().map(|&View { shard, until }| {
                 let key = shard.wakes(shop);
                 Look { shop: index, key, until, limit, seen: Vec::new() }
@@ -50,7 +50,7 @@ impl RedisStore {
         if found < limit && !deep.is_empty() {
             let more = (limit - found).div_ceil(deep.len()).max(share / 2);
             for look in &mut deep {
-                look.limit = (look.limit + more).min(BATCH_MAX);
+                look.limit = (look.limit + more).min(DUE_MAX);
             }
             self.look(&mut deep).await?;
         }
@@ -175,9 +175,10 @@ pub(super) fn due(key: &str, now: Moment, skip: usize, count: usize) -> Cmd {
     look
 }
 
-/// How many to look at in each shard, to find the `limit` longest overdue of all without reading `limit` from each.
-pub(super) fn first_look(limit: usize, shards: usize) -> usize {
-    limit.min((2 * limit.div_ceil(shards)).max(4)).min(BATCH_MAX)
+/// How many to look at in each shard, at most `most`, to find the `limit` longest overdue of all without reading `limit`
+/// from each.
+pub(super) fn first_look(limit: usize, shards: usize, most: usize) -> usize {
+    limit.min((2 * limit.div_ceil(shards)).max(4)).min(most)
 }
 
 /// What each shop gets of the `limit` places, its longest overdue carts; all in the order of their wakes.
@@ -282,11 +283,11 @@ mod tests {
 
     #[test]
     fn a_look_is_never_wider_than_it_must_be() {
-        assert_eq!(first_look(1, 16), 1);
-        assert_eq!(first_look(4, 16), 4);
-        assert_eq!(first_look(100, 16), 14);
-        assert_eq!(first_look(100, 1), 100);
-        assert_eq!(first_look(1_000, 1), 100);
-        assert_eq!(first_look(0, 16), 0);
+        assert_eq!(first_look(1, 16, 100), 1);
+        assert_eq!(first_look(4, 16, 100), 4);
+        assert_eq!(first_look(100, 16, 100), 14);
+        assert_eq!(first_look(100, 1, 100), 100);
+        assert_eq!(first_look(1_000, 1, 100), 100);
+        assert_eq!(first_look(0, 16, 100), 0);
     }
 }

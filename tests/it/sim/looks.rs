@@ -1,4 +1,4 @@
-//! A store of which a part answers nobody: what that part is not needed for goes on.
+//! Looks at what is due: several side by side, and with a part of the store that answers nobody.
 
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ use super::faults::{Line, Weather};
 use super::world::World;
 use crate::memory::Book;
 use crate::samples::{cart_id, content, secs, shop};
+
+const BATCH: usize = 100;
 
 struct Scene {
     world: Arc<World>,
@@ -32,7 +34,7 @@ impl Scene {
             let input = Input::new(engine.now(), What::Snapshot { stage: Stage::Shipping, content });
             engine.write(&shop(), &cart_id(name), input, None).await.expect("fair weather");
         }
-        let scheduler = Scheduler::new(Arc::clone(&engine), 20);
+        let scheduler = Scheduler::new(Arc::clone(&engine), BATCH);
         Self { world, scheduler }
     }
 
@@ -77,4 +79,17 @@ async fn when_nobody_can_be_asked_about_all_stays_due() {
     assert!(scene.scheduler.run_once().await.is_err(), "it is the store, and the loop waits");
     scene.world.with(|inner| inner.dark.clear());
     assert_eq!(scene.scheduler.run_once().await.expect("all is well").decided, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_side_by_side_find_different_carts() {
+    let names: Vec<String> = (0..250).map(|n| format!("n{n}")).collect();
+    let scene = Scene::of(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    tokio::time::sleep(secs(61)).await;
+    let (one, other) = tokio::join!(scene.scheduler.run_once(), scene.scheduler.run_once());
+    let (one, other) = (one.expect("fair weather"), other.expect("fair weather"));
+    assert_eq!((one.found, other.found), (BATCH, BATCH));
+    assert!(!one.is_all && !other.is_all, "50 are left");
+    assert!(scene.scheduler.run_once().await.expect("fair weather").is_all);
+    assert!(names.iter().all(|name| scene.is_decided(name)));
 }
