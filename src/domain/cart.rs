@@ -240,6 +240,8 @@ pub struct Cart {
 pub struct Past {
     /// The arm of the person's experiment, once this cart's reminders are part of it.
     pub arm: Option<ArmName>,
+    /// When that person came into it: another person's exposure is another one. `None` with an arm: it was not kept.
+    pub exposed_at: Option<Moment>,
     /// Lines that left it because they were bought elsewhere; at most as many as a cart has.
     pub bought: Vec<BoughtLine>,
     /// Carts that were merged into it, the last few.

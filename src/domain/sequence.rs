@@ -88,14 +88,16 @@ impl Draft<'_> {
     /// The person's exposure to the experiment becomes this cart's, and a fact of the cart where it began.
     fn expose(&mut self, person: &Person) {
         let Some(experiment) = &self.program.experiment else { return };
-        if self.cart.past.arm.is_some() {
+        let (arm, exposure) = (experiment.arm_of(person), experiment.exposure_of(person));
+        let exposed_at = exposure.map_or(self.now, |exposure| exposure.at);
+        let past = &mut self.cart.past;
+        if past.arm.is_some() && past.exposed_at.is_none_or(|known| known == exposed_at) {
             return;
         }
-        let arm = experiment.arm_of(person);
-        if experiment.exposure_of(person).is_none_or(|exposure| exposure.cart == self.cart.id) {
+        if exposure.is_none_or(|exposure| exposure.cart == self.cart.id) {
             self.facts.push(Fact::Exposed { experiment: experiment.name.clone(), arm: arm.clone() });
         }
-        self.cart.past.arm = Some(arm);
+        (past.arm, past.exposed_at) = (Some(arm), Some(exposed_at));
     }
 
     fn queue_reminder(&mut self, step: NextStep, policy: &Step, abandonment: u32) -> usize {

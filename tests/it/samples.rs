@@ -158,6 +158,7 @@ fn past() -> Past {
         bought: vec![BoughtLine { order: order_id("o-9"), item: item("p-9") }],
         absorbed: vec![cart_id("c-9")],
         payment_decided: Some(u32::MAX),
+        exposed_at: Some(at(3600)),
     }
 }
 

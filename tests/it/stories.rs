@@ -252,6 +252,7 @@ on_every_store! {
         an_opt_out_is_of_the_person_and_holds_for_later_carts,
         an_opt_out_of_another_channel_leaves_mail_alone,
         who_is_held_out_gets_nothing_on_any_device,
+        a_cart_that_passes_to_somebody_else_counts_for_both,
         an_arm_is_reminded_after_a_delay_of_its_own,
         a_person_counts_once_in_an_experiment_in_whatever_order_their_orders_arrive,
         carts_of_crawlers_staff_and_machines_are_in_no_rate;

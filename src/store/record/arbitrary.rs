@@ -241,10 +241,15 @@ pub fn cart() -> impl Strategy<Value = Cart> {
     let moments = proptest::array::uniform8(moment());
     let rest =
         (of(any::<u64>()), any::<u32>(), of(abandonment()), vec(reminder, 0..4), of(order_brief()), (heard(), trail()));
-    let rest = (rest, of(any::<u32>()));
+    let past = (of(moment()), of(any::<u32>())).prop_map(|(exposed_at, payment_decided)| Past {
+        exposed_at,
+        payment_decided,
+        ..Past::default()
+    });
+    let rest = (rest, past);
     (who, what, moments, rest).prop_map(|(who, (content, signals, reasons), at, rest)| {
         let (shop, id, state, reached, seen) = who;
-        let ((revision, abandonments, last_abandonment, reminders, order, (heard, trail)), payment_decided) = rest;
+        let ((revision, abandonments, last_abandonment, reminders, order, (heard, trail)), past) = rest;
         Cart {
             shop,
             id,
@@ -269,7 +274,7 @@ pub fn cart() -> impl Strategy<Value = Cart> {
             heard,
             furthest_at: at[7],
             trail,
-            past: Past { arm: None, bought: Vec::new(), absorbed: Vec::new(), payment_decided },
+            past,
         }
     })
 }

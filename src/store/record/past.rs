@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::code::known;
 use super::content::ItemRecord;
-use crate::domain::{ArmName, BoughtLine, CartId, OrderId, Past};
+use crate::domain::{ArmName, BoughtLine, CartId, Moment, OrderId, Past};
 
 #[derive(Serialize, Deserialize)]
 pub struct PastRecord<'a> {
@@ -16,9 +16,12 @@ pub struct PastRecord<'a> {
     bought: Vec<(Cow<'a, str>, ItemRecord<'a>)>,
     #[serde(borrow)]
     absorbed: Vec<Cow<'a, str>>,
-    /// Left out where there is none: an earlier version reads what it would have written.
+    /// Left out where there is neither this nor what follows: an earlier version reads what it would have written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    payment_decided: Option<u32>,
+    #[expect(clippy::option_option, reason = "left out, or nothing in the place of something")]
+    payment_decided: Option<Option<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exposed_at: Option<i64>,
 }
 
 impl<'a> PastRecord<'a> {
@@ -28,7 +31,11 @@ impl<'a> PastRecord<'a> {
             arm: past.arm.as_ref().map(|arm| Cow::Borrowed(arm.as_str())),
             bought: past.bought.iter().map(bought).collect(),
             absorbed: past.absorbed.iter().map(|cart| Cow::Borrowed(cart.as_str())).collect(),
-            payment_decided: past.payment_decided,
+            payment_decided: match (past.payment_decided, past.exposed_at) {
+                (None, None) => None,
+                (decided, _) => Some(decided),
+            },
+            exposed_at: past.exposed_at.map(Moment::millis),
         }
     }
 
@@ -40,7 +47,8 @@ impl<'a> PastRecord<'a> {
             arm: known(self.arm, |arm| ArmName::parse(&arm).ok())?,
             bought: self.bought.into_iter().map(bought).collect::<Option<_>>()?,
             absorbed: self.absorbed.iter().map(|cart| CartId::parse(cart).ok()).collect::<Option<_>>()?,
-            payment_decided: self.payment_decided,
+            payment_decided: self.payment_decided.flatten(),
+            exposed_at: self.exposed_at.map(Moment::from_millis),
         })
     }
 }

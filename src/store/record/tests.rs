@@ -104,6 +104,11 @@ fn what_an_earlier_version_wrote_of_a_reminder_is_read_and_written_as_it_was() {
     let read = read.into_past().expect("valid");
     assert_eq!((read.payment_decided, read.absorbed.len()), (None, 1));
     assert_eq!(payload_of(&read), past);
+    // What came later stays in its place where there is nothing before it.
+    let exposed = Past { exposed_at: Some(Moment::from_millis(5)), ..Past::default() };
+    let bytes = payload_of(&exposed);
+    let record: past::PastRecord<'_> = super::read(&bytes).expect("readable");
+    assert_eq!(record.into_past(), Some(exposed));
 }
 
 fn payload_of(past: &Past) -> Vec<u8> {

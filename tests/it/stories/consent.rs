@@ -176,6 +176,22 @@ pub async fn an_arm_is_reminded_after_a_delay_of_its_own(on: Backend) {
     assert_eq!(reminders(&shop), 2);
 }
 
+/// A family's laptop: the cart stays, and somebody else goes on with it.
+pub async fn a_cart_that_passes_to_somebody_else_counts_for_both(on: Backend) {
+    let arms = "experiment.arms = [{ name = \"late\", percent = 100, delay = \"3h\" }]\nexperiment.name = \"delay\"";
+    let shop = Shop::open_with_program(on, &format!("{PLAIN}{arms}"), NOON).await;
+    let counted = async || shop.tally("experiment_persons/delay/late").await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    shop.advance(5 * HOUR).await;
+    assert_eq!(counted().await, 1);
+    shop.patches("c-1", json!({"shopper": {"email": "ann@example.com"}})).await;
+    shop.advance(5 * HOUR).await;
+    assert_eq!(counted().await, 2, "Ann came into it by this cart");
+    shop.signals("c-1", json!({"type": "viewed"})).await;
+    shop.advance(30 * HOUR).await;
+    assert_eq!(counted().await, 2, "each once");
+}
+
 pub async fn a_person_counts_once_in_an_experiment_in_whatever_order_their_orders_arrive(on: Backend) {
     let program = PLAIN.replace("holdout_percent = 0", "holdout_percent = 50");
     let shop = Shop::open_with_program(on, &program, NOON).await;
