@@ -6,7 +6,8 @@
 //! - `doors.rs`: the listeners against clients that are slow, many or speak no HTTP;
 //! - `stopping.rs`: a service that is told to stop in the middle of its work;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
-//! - `redis_only.rs`: what only Redis can do to its store; `attendance.rs`: several processes on one;
+//! - `redis_only.rs`: what only Redis can do to its store; `attendance.rs`: several processes on one; `idle.rs`: what it
+//!   costs when there is nothing to do;
 //! - `unfit.rs`: servers that are not as they must be, or full;
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
@@ -24,6 +25,7 @@ mod doors;
 mod failover;
 mod groups;
 mod guards;
+mod idle;
 mod lift;
 mod memory;
 mod model;

@@ -19,7 +19,7 @@ use crate::groups::advised_user;
 use crate::samples::{at, cart, cart_waking, endpoint, hash, key, mark, order, receipt, reminder, shop};
 use crate::servers::{RedisServer, own_database};
 
-fn settings(url: &str, shards: u16) -> RedisSettings {
+pub fn settings(url: &str, shards: u16) -> RedisSettings {
     RedisSettings {
         url: url.to_owned(),
         tls_ca: None,
@@ -35,7 +35,7 @@ async fn open(url: &str) -> Arc<RedisStore> {
 }
 
 /// A command of an operator's.
-async fn tell(url: &str, command: &str) -> redis::Value {
+pub async fn tell(url: &str, command: &str) -> redis::Value {
     let client = redis::Client::open(url).expect("a url of ours");
     let mut connection = client.get_multiplexed_async_connection().await.expect("the server is ours");
     let mut words = command.split(' ');
@@ -62,7 +62,7 @@ async fn write(store: &RedisStore, cart: &Cart, expected: u64, outbox: &[Deliver
     store.commit(commit).await
 }
 
-fn lane() -> Lane {
+pub fn lane() -> Lane {
     Lane { shop: shop(), endpoint: endpoint("mail") }
 }
 

@@ -10,6 +10,7 @@ mod claims;
 mod commits;
 mod counts;
 mod erasure;
+mod lanes;
 mod letters;
 mod orders;
 mod people;
@@ -229,6 +230,9 @@ on_every_store! {
             the_next_due_moment_follows_claims,
             lanes_with_something_due_are_named,
             several_begin_and_settle_at_once_and_each_has_its_own_answer;
+        lanes:
+            a_lane_whose_last_delivery_has_gone_is_named_no_more,
+            a_lane_whose_deliveries_wait_for_later_is_not_named_before;
         begun:
             what_begins_with_its_write_is_leased_and_in_flight,
             what_began_with_its_write_falls_due_again_when_its_worker_dies,

@@ -154,7 +154,7 @@ GUARDS = [
     ("only the holder releases (embedded)", "src/store/embedded/outbox.rs",
      "    if released == 0 {", "    if released == 0 && !OUT {"),
     ("only the holder releases (redis)", LUA + "release.lua",
-     "if not lease or tonumber(lease) ~= tonumber(ARGV[2]) then return 0 end", ""),
+     "if not lease or tonumber(lease) ~= tonumber(ARGV[3]) then return 0 end", ""),
     ("a claim is a lease (redis)", LUA + "claim.lua", "call('ZADD', queue, 'XX', unpack(leases))", ""),
     ("a send begins with a mark (embedded)", "src/store/embedded/outbox.rs",
      "    if claim.delivery.is_reminder() {\n        sends::begin", "    if !OUT && claim.delivery.is_reminder() {\n        sends::begin"),

@@ -50,6 +50,5 @@ for q = 1, 2 do
   if #leases[q] > 0 then call('ZADD', KEYS[q], 'XX', unpack(leases[q])) end
   if #gone[q] > 0 then call('ZREM', KEYS[q], unpack(gone[q])) end
 end
--- It may end before the lease of the claim would have.
-call('ZADD', KEYS[3], 'LT', ARGV[2], ARGV[1])
+note_first_due(KEYS[1], KEYS[2], KEYS[3], ARGV[1])
 return begun

@@ -1,22 +1,24 @@
 -- Moves a delivery that cannot be read to the dead, if the lease is still held. Its record stays as it is.
--- KEYS  queue, delivery, sends, dead, days of tallies
--- ARGV  1 member, 2 the lease held, 3 delivery id, 4 kept until, 5 the same as the record's head, 6 its life in ms,
---       7 now as far as known, 8.. tallies: (key of the day, name, by)
+-- KEYS  first attempts, repeats, delivery, sends, dead, lanes by first due, days of tallies
+-- ARGV  1 its queue (1 or 2), 2 member, 3 the lease held, 4 delivery id, 5 kept until, 6 the same as the record's head,
+--       7 its life in ms, 8 now as far as known, 9 lane, 10.. tallies: (key of the day, name, by)
 -- Returns 1, or 0 when the lease had passed on.
 local call = redis.call
-local lease = call('ZSCORE', KEYS[1], ARGV[1])
-if not lease or tonumber(lease) ~= tonumber(ARGV[2]) then return 0 end
-call('ZREM', KEYS[1], ARGV[1])
-call('SETRANGE', KEYS[2], 0, ARGV[5])
-call('PEXPIRE', KEYS[2], ARGV[6])
-call('ZADD', KEYS[4], ARGV[4], ARGV[1])
-call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[7])
-call('HDEL', KEYS[3], ARGV[3])
-for a = 8, #ARGV, 3 do
+local queue = KEYS[tonumber(ARGV[1])]
+local lease = call('ZSCORE', queue, ARGV[2])
+if not lease or tonumber(lease) ~= tonumber(ARGV[3]) then return 0 end
+call('ZREM', queue, ARGV[2])
+note_first_due(KEYS[1], KEYS[2], KEYS[6], ARGV[9])
+call('SETRANGE', KEYS[3], 0, ARGV[6])
+call('PEXPIRE', KEYS[3], ARGV[7])
+call('ZADD', KEYS[5], ARGV[5], ARGV[2])
+call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[8])
+call('HDEL', KEYS[4], ARGV[4])
+for a = 10, #ARGV, 3 do
   local day = KEYS[tonumber(ARGV[a])]
   redis.pcall('HINCRBY', day, ARGV[a + 1], ARGV[a + 2])
   -- Whoever remembers the day sees that it moved (`redis/days.rs`).
-  redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[7]), 0) % 1000003)
+  redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[8]), 0) % 1000003)
   call('EXPIRE', day, 69120000, 'NX')
 end
 return 1

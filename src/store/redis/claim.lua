@@ -1,5 +1,6 @@
 -- Leases what is due in one shard of a lane: the due moment moves to the end of the lease. The longest overdue come first
 -- in each queue; a quarter of the places is for repeats, and neither queue leaves a place empty that the other could use.
+-- With no places it only makes the lane's entry true.
 -- KEYS  first attempts, repeats, lanes by first due
 -- ARGV  1 now, 2 how many first attempts at most, 3 how many repeats, 4 how many of both, 5 the end of the lease, 6 lane
 -- Returns first attempts and repeats, each as members and the moments they were due.
@@ -27,10 +28,5 @@ local agains = math.min(#again / 2, math.max(math.floor(limit / 4), limit - #fir
 local firsts = math.min(#first / 2, limit - agains)
 local claimed = { lease(KEYS[1], first, firsts), lease(KEYS[2], again, agains) }
 
-local earliest = nil
-for n = 1, 2 do
-  local head = call('ZRANGE', KEYS[n], 0, 0, 'WITHSCORES')[2]
-  if head and (not earliest or tonumber(head) < tonumber(earliest)) then earliest = head end
-end
-if earliest then call('ZADD', KEYS[3], earliest, ARGV[6]) else call('ZREM', KEYS[3], ARGV[6]) end
+note_first_due(KEYS[1], KEYS[2], KEYS[3], ARGV[6])
 return claimed

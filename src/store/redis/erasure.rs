@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 
 use super::RedisStore;
-use super::keys::{Shard, delivery_member};
+use super::keys::{Shard, delivery_member, lane_member};
 use super::script::{EXPUNGE, FORGET, Script, TRACE};
 use crate::domain::{CartId, IdentifierHash, NoteKey, OrderId, ShopId};
 use crate::store::{Erase, Lane, Letter, Queue, StoreError, StoreResult};
@@ -95,12 +95,11 @@ impl RedisStore {
 
     fn expunge_call(&self, letter: &Letter) -> Option<(&'static Script, redis::Cmd)> {
         let cart = letter.cart.as_ref()?;
-        let shop = letter.lane.as_ref().map(|lane| &lane.shop)?;
-        let shard = self.shards.of(shop, cart.as_str());
-        let mut keys = vec![shard.delivery(&letter.id)];
-        keys.extend(letter.lane.iter().flat_map(|lane| lists(shard, lane)));
-        let mut call = EXPUNGE.on(&keys);
-        call.arg(delivery_member(&letter.id, cart));
+        let lane = letter.lane.as_ref()?;
+        let shard = self.shards.of(&lane.shop, cart.as_str());
+        let [first, again, dead] = lists(shard, lane);
+        let mut call = EXPUNGE.on(&[shard.delivery(&letter.id), first, again, dead, shard.lanes()]);
+        call.arg(delivery_member(&letter.id, cart)).arg(lane_member(lane));
         Some((&EXPUNGE, call))
     }
 }

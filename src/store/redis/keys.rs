@@ -95,7 +95,7 @@ impl Shard {
         self.key("v", &[])
     }
 
-    /// The lanes with something in this shard, by a moment that is not after their first due one.
+    /// The lanes with something in this shard, by their first due moment.
     #[must_use]
     pub fn lanes(self) -> String {
         self.key("l", &[])

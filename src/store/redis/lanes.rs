@@ -1,8 +1,8 @@
 //! Lanes: which there are, what is due in them, who has leased it, and which are stopped.
 //!
 //! A lane has two sorted sets in each shard, for first attempts and for repeats; each is both schedule and leases. Each
-//! shard has one of its lanes by a moment that is not after their first due one: whatever may come earlier lowers it, a claim
-//! sets it right. So a look for lanes with something due reads that one. Read next: `redis/sends.rs` for what follows a claim.
+//! shard has one of its lanes by their first due moment, so that a look for lanes with something due reads that one: what
+//! comes lowers it, what goes or is put off sets it right, and so does a claim that finds nothing. Read next: `redis/sends.rs` for what follows a claim.
 
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -120,12 +120,32 @@ impl RedisStore {
         let look = first_look(limit, count, BATCH_MAX);
         let looks = self.queues_of(lane).map(|key| due(&key, now, 0, look)).collect();
         let seen = self.redis.read_those_up::<Vec<Scored>>(looks).await?;
+        if seen.iter().all(|found| found.as_ref().is_none_or(Vec::is_empty)) {
+            self.set_right(lane, &seen, now).await;
+            return Ok(Vec::new());
+        }
         let seen: Vec<Vec<Scored>> = seen.into_iter().map(Option::unwrap_or_default).collect();
         let (first, again) = seen.split_at(count);
         let places = Queue::places(at_least(first, limit, look), at_least(again, limit, look), limit);
         let shares = shares(first, places.0, look).into_iter().zip(shares(again, places.1, look));
         let part = |(shard, (first, again))| Part { shard, first, again, limit: first + again };
         Ok(self.shards.all().zip(shares).map(part).filter(|part| part.limit > 0).collect())
+    }
+
+    /// Makes the entries true of a lane in which nothing was due: one that says otherwise would lead here again and again.
+    /// There is hardly ever one. Where a server did not answer or fails now, that is for a later look.
+    async fn set_right(&self, lane: &Lane, seen: &[Option<Vec<Scored>>], now: Moment) {
+        let answered = self.shards.all().zip(seen).filter(|(_, found)| found.is_some());
+        let shards: Vec<Shard> = answered.map(|(shard, _)| shard).collect();
+        let looks =
+            shards.iter().map(|shard| redis::cmd("ZSCORE").arg(shard.lanes()).arg(lane_member(lane)).to_owned());
+        let entries = self.redis.read_each::<Option<i64>>(looks.collect()).await;
+        let is_outdated = |entry: StoreResult<Option<i64>>| entry.is_ok_and(|at| at.is_some_and(|at| at <= score(now)));
+        let outdated = shards.into_iter().zip(entries).filter_map(|(shard, entry)| is_outdated(entry).then_some(shard));
+        let parts: Vec<Part> = outdated.map(|shard| Part { shard, first: 0, again: 0, limit: 0 }).collect();
+        if let Err(error) = self.claim_parts(lane, &parts, now, now).await {
+            tracing::debug!(%error, "entries of an idle lane could not be set right");
+        }
     }
 
     /// Asks every shard for its part, and those that had it all for what is left.

@@ -20,6 +20,11 @@ fn marking(script: &str) -> String {
     String::from(include_str!("mark.lua")) + script
 }
 
+/// A script after which a lane's entry among the lanes is true.
+fn following(script: &str) -> String {
+    String::from(include_str!("first_due.lua")) + script
+}
+
 /// Commits that add to memory: new carts, and answers to keep.
 pub static COMMIT: LazyLock<Script> =
     LazyLock::new(|| Script::new(WITHIN_MEMORY, &marking(include_str!("commit.lua"))));
@@ -32,20 +37,25 @@ pub static COMMIT_ALL: LazyLock<Script> =
 /// Several others of one shard.
 pub static COMMIT_ALL_EVEN_WHEN_FULL: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("commit_all.lua"))));
-pub static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("claim.lua")));
-pub static BEGIN: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("begin.lua"))));
-pub static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("settle.lua")));
+pub static CLAIM: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("claim.lua"))));
+pub static BEGIN: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(&marking(include_str!("begin.lua")))));
+pub static SETTLE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("settle.lua"))));
 pub static ATTEND: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("attend.lua")));
-pub static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("release.lua")));
+pub static RELEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("release.lua"))));
 pub static POSTPONE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("postpone.lua")));
 pub static SEEK: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("seek.lua")));
 pub static REVIVE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("revive.lua")));
-pub static BURY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("bury.lua")));
+pub static BURY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("bury.lua"))));
 pub static ENROLL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("enroll.lua")));
 pub static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("note.lua")));
 pub static UNNOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unnote.lua")));
 pub static TRACE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("trace.lua")));
-pub static EXPUNGE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("expunge.lua")));
+pub static EXPUNGE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("expunge.lua"))));
 pub static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("forget.lua")));
 pub static KEY: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("key.lua")));
 pub static UNKEY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unkey.lua")));

@@ -41,10 +41,10 @@ impl RedisStore {
 
     pub(super) async fn release_claim(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
         let shard = self.shard_of(claim);
-        let queue = shard.queue(&claim.lane, claim.queue);
-        let mut call = RELEASE.on(&[queue, shard.sends(&claim.lane.shop, &claim.cart), shard.lanes()]);
-        call.arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until)).arg(score(due_at));
-        call.arg(claim.delivery.as_str()).arg(lane_member(&claim.lane));
+        let [first, again] = Queue::ALL.map(|queue| shard.queue(&claim.lane, queue));
+        let mut call = RELEASE.on(&[first, again, shard.sends(&claim.lane.shop, &claim.cart), shard.lanes()]);
+        call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
+        call.arg(score(due_at)).arg(claim.delivery.as_str()).arg(lane_member(&claim.lane));
         Ok(settled(self.redis.run(&RELEASE, &call).await?))
     }
 
@@ -167,7 +167,7 @@ fn begin_call<'a>(
 }
 
 /// A queue as the scripts name it: the number of its key.
-const fn number(queue: Queue) -> usize {
+pub(super) const fn number(queue: Queue) -> usize {
     match queue {
         Queue::First => 1,
         Queue::Again => 2,

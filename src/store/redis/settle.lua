@@ -32,7 +32,6 @@ local function settle(a, delivery, sends)
     call('SET', delivery, ARGV[a + 5])
     again[#again + 1] = ARGV[a + 6]
     again[#again + 1] = ARGV[a + 2]
-    call('ZADD', KEYS[4], 'LT', ARGV[a + 6], ARGV[1])
   else
     call('SET', delivery, ARGV[a + 5], 'PX', ARGV[a + 7])
   end
@@ -72,6 +71,7 @@ for q = 1, 2 do
   if #left[q] > 0 then call('ZREM', KEYS[q], unpack(left[q])) end
 end
 if #again > 0 then call('ZADD', KEYS[2], unpack(again)) end
+note_first_due(KEYS[1], KEYS[2], KEYS[4], ARGV[1])
 local moved = {}
 for n, times in ipairs(counts) do
   if times > 0 then
