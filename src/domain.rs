@@ -117,5 +117,5 @@ pub use tally::{Census, Tally, TallyKey, census, tallies};
 pub use time::{Day, DayError, Moment, TimeError};
 pub use trail::{FOLLOWS_MAX, Follow, ReminderRef, STORY_MAX, StoryEntry, Told, Trail};
 pub use trim::BoughtLine;
-pub use wake::on_wake;
+pub use wake::{on_left_behind, on_wake};
 pub use zone::Zone;

@@ -35,6 +35,7 @@ mod identity;
 mod inbox;
 mod incentives;
 mod lane;
+mod leftovers;
 mod letters;
 mod links;
 mod merges;

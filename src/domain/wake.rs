@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::fact::Fact;
 use super::guard::Known;
 use super::person::Person;
+use super::program::Program;
 use super::settle::settle_by_purchase;
 use super::time::Moment;
 /// Lets happen what was due before `at`, at the moments it was due: what we noticed late is still counted right.
@@ -80,6 +81,24 @@ pub fn on_wake(cart: Cart, known: Known<'_>, now: Moment) -> Option<Decision> {
         }
     }
     Some(finish(draft, person, Applied::Applied, false))
+}
+
+/// What the end of its retention makes of a cart whose shop is not configured any more; `None` before it. Nobody is told,
+/// and it leaves no tombstone: there is nobody whose late news could open it again.
+#[must_use]
+pub fn on_left_behind(cart: Cart, now: Moment) -> Option<Decision> {
+    let ends_at = cart.expires_at;
+    if ends_at > now {
+        return None;
+    }
+    // Of the whole program only its endpoints would tell here, and it has none.
+    let nobodys = Program::default();
+    let mut draft = Draft::of(cart, now, &nobodys);
+    // Counted as any cart that ends before its shopper came back or bought.
+    if matches!(draft.cart.state, State::Active { .. } | State::Abandoned { .. } | State::PaymentPending { .. }) {
+        draft.bury(State::Expired, ends_at);
+    }
+    Some(purge(draft))
 }
 
 /// The end of a record: nothing is left but the tallies.

@@ -6,6 +6,7 @@ mod waking;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -14,6 +15,9 @@ use super::deed::Deed;
 use super::inbox::Engine;
 use crate::domain::{CartId, Moment, ShopId};
 use crate::store::{Committed, DUE_MAX, StoreError, StoreResult};
+
+/// When a cart that cannot be read, or whose shop is unknown, is looked at again.
+pub(super) const SET_ASIDE: Duration = Duration::from_secs(600);
 
 /// Looks after carts that are due.
 pub struct Scheduler {

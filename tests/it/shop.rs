@@ -89,6 +89,15 @@ impl Shop {
         self.app.reload(config).expect("it is taken over");
     }
 
+    /// The shop of this id goes by another from now on: in the configuration, not in the store.
+    pub fn renames(&mut self, from: &str, to: &str) {
+        let file = self.folder.path().join("cartwake.toml");
+        let text = std::fs::read_to_string(&file).expect("the folder is ours");
+        let is_named = |id: &str| format!("id = \"{id}\"");
+        std::fs::write(&file, text.replace(&is_named(from), &is_named(to))).expect("the folder is ours");
+        self.reloads();
+    }
+
     /// With links that lead to it.
     pub async fn open_public(backend: Backend) -> Self {
         Self::open(backend).await.public()

@@ -13,6 +13,7 @@ mod imports;
 mod incentives;
 mod journeys;
 mod lateness;
+mod leftovers;
 mod links;
 mod lost_reply;
 mod neighbours;
@@ -134,6 +135,9 @@ on_every_store! {
         a_damaged_delivery_is_buried_and_the_others_are_sent,
         a_damaged_note_about_a_person_stops_that_reminder_and_no_other,
         a_damaged_order_is_refused_news_and_the_others_are_not;
+    leftovers:
+        carts_of_a_shop_that_is_gone_end_with_their_retention,
+        a_shop_that_comes_back_finds_its_carts;
     neighbours:
         an_endpoint_that_hangs_holds_nobody_else_up;
     lateness:

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tracing::error;
 
-use super::Scheduler;
+use super::{SET_ASIDE, Scheduler};
 use crate::domain::{
     self, Cart, CartId, Exposure, Fact, IdentifierHash, Known, Moment, Note, Person, ShopId, State, Stock, Why,
 };
@@ -15,8 +15,6 @@ use crate::engine::deed::{Deed, Starts};
 use crate::engine::policies::ShopPolicy;
 use crate::store::{Asked, Commit, Loaded, StoreError, StoreResult, Stored, Version};
 
-/// When a cart that cannot be read, or whose shop is unknown, is looked at again.
-const SET_ASIDE: Duration = Duration::from_secs(600);
 /// When one is that could not be asked about while others could.
 const PUT_OFF: Duration = Duration::from_secs(5);
 
@@ -170,20 +168,22 @@ impl Scheduler {
             }
             other => other?,
         };
-        let Some(Stored { value: cart, version }) = loaded.record else {
+        let Some(stored) = loaded.record else {
             // The record went by its own expiry while no process ran for long: its wake goes too.
             store.commit(Commit::removal(shop, id, now)).await?;
             return Ok(None);
         };
         // Written meanwhile, or it says less than when its wake was stored, for its key is gone.
-        if cart.next_wake() > now {
-            store.postpone(shop, id, now, cart.next_wake()).await?;
+        let next_wake = stored.value.next_wake();
+        if next_wake > now {
+            store.postpone(shop, id, now, next_wake).await?;
             return Ok(None);
         }
         let Ok(policy) = self.engine.shop(shop) else {
-            store.postpone(shop, id, now, now.plus(SET_ASIDE)).await?;
+            self.engine.look_after_leftover(shop, id, stored, now).await?;
             return Ok(None);
         };
+        let Stored { value: cart, version } = stored;
         Ok(Some(Sleeper { whose: Whose { shop, id, version, policy }, cart }))
     }
 
