@@ -84,7 +84,8 @@ pub struct RedisStore {
     /// Lanes that `cw:lanes` is known to have.
     lanes: RwLock<HashSet<Lane>>,
     days: Days,
-    /// The latest `now` of any call, in ms; `i64::MIN` before the first. What a call without one counts its life from.
+    /// The `now` of the latest call, in ms; `i64::MIN` before the first. What a call without one counts its life from. It
+    /// follows a clock that jumped ahead back again: until then, what has not ended would be taken for over.
     latest_at: AtomicI64,
 }
 
@@ -127,7 +128,7 @@ impl RedisStore {
     }
 
     fn saw(&self, now: Moment) {
-        self.latest_at.fetch_max(now.millis(), Ordering::Relaxed);
+        self.latest_at.store(now.millis(), Ordering::Relaxed);
     }
 
     fn latest_at(&self) -> Option<Moment> {

@@ -7,6 +7,7 @@
 mod answers;
 mod begun;
 mod claims;
+mod clocks;
 mod commits;
 mod counts;
 mod erasure;
@@ -233,6 +234,9 @@ on_every_store! {
         lanes:
             a_lane_whose_last_delivery_has_gone_is_named_no_more,
             a_lane_whose_deliveries_wait_for_later_is_not_named_before;
+        clocks:
+            a_clock_that_jumped_ahead_and_back_makes_nobody_unknown,
+            a_clock_that_jumped_ahead_and_back_hides_no_delivery;
         begun:
             what_begins_with_its_write_is_leased_and_in_flight,
             what_began_with_its_write_falls_due_again_when_its_worker_dies,

@@ -24,6 +24,8 @@ const LIFE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(2);
 /// How often one process looks into the shards of others. Each of several does so as much more rarely.
 const LOOK_WIDE_EVERY: Duration = Duration::from_secs(2);
+/// A look that is planned so much later than one ever is was planned by a clock that has gone back since.
+const WENT_BACK: Duration = Duration::from_secs(60);
 
 /// What is looked for.
 #[derive(Clone, Copy)]
@@ -80,10 +82,11 @@ impl Attendance {
 
     fn is_wide(&self, sought: Sought, now: Moment, live: usize) -> bool {
         let wide_at = &self.wide_at[sought as usize];
-        let is_time = live > 1 && wide_at.load(Ordering::Relaxed) <= now.millis();
+        let next = now.plus(LOOK_WIDE_EVERY * u32::try_from(live).unwrap_or(u32::MAX));
+        let at = Moment::from_millis(wide_at.load(Ordering::Relaxed));
+        let is_time = live > 1 && (at <= now || at > next.plus(WENT_BACK));
         if is_time {
-            let pause = LOOK_WIDE_EVERY * u32::try_from(live).unwrap_or(u32::MAX);
-            wide_at.store(now.plus(pause).millis(), Ordering::Relaxed);
+            wide_at.store(next.millis(), Ordering::Relaxed);
         }
         is_time
     }
@@ -137,6 +140,15 @@ mod tests {
         let mut shards: Vec<Shard> = all.iter().flat_map(|one| shards_of(one, at(1))).collect();
         shards.sort_unstable();
         assert_eq!(shards, Shards(16).all().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ahead_and_back_stops_no_look_elsewhere() {
+        let one = Attendance::new([1; 32], Shards(16));
+        *one.live.write().expect("no thread panics with it") = vec![one.process.clone(), "other".to_owned()];
+        for now in [10, 10_000_000, 20] {
+            assert_eq!(one.views(Sought::Wakes, at(now)).len(), 16, "{now}");
+        }
     }
 
     #[test]
