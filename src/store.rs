@@ -370,7 +370,8 @@ pub trait Store: Erase + Send + Sync + 'static {
     async fn find_delivery(&self, id: &DeliveryId) -> StoreResult<Option<Letter>>;
     /// Those of these deliveries of a cart that there are.
     async fn deliveries_of(&self, shop: &ShopId, cart: &CartId, ids: &[DeliveryId]) -> StoreResult<Vec<Letter>>;
-    /// Makes letters of a lane that have ended pending again, at most [`BATCH_MAX`]; gives how many still were as read.
+    /// Makes letters of a lane that have ended pending again, at most [`BATCH_MAX`], among its first attempts: somebody waits
+    /// for them. Gives how many still were as read.
     async fn revive(&self, lane: &Lane, revivals: &[Revival]) -> StoreResult<usize>;
     /// Ends a delivery that cannot be read: its record stays, and its place is among the dead.
     async fn bury(&self, burial: Burial<'_>) -> StoreResult<Settled>;

@@ -263,6 +263,7 @@ on_every_store! {
             pages_of_a_lane_meet_each_delivery_once,
             a_delivery_is_found_wherever_it_lies,
             a_revived_delivery_is_due_again_and_among_the_dead_no_more,
+            a_revived_delivery_waits_among_the_first_attempts,
             a_letter_that_changed_is_not_revived,
             a_buried_delivery_is_dead_and_can_be_revived,
             a_lost_claim_buries_nothing,

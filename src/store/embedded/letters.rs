@@ -109,7 +109,8 @@ impl Reviving {
             .optional()?;
         let Some(status) = status else { return Ok(false) };
         db.prepare_cached(
-            "UPDATE deliveries SET status = 0, due_at = ?, is_leased = 0, purge_at = NULL, record = ? WHERE id = ?",
+            "UPDATE deliveries SET status = 0, due_at = ?, is_leased = 0, purge_at = NULL, record = ?, is_repeat = 0
+             WHERE id = ?",
         )?
         .execute(params![self.due_at.millis(), self.bytes, self.id.as_str()])?;
         db.counts.move_lane(&self.lane, 1, -i64::from(status == DEAD));

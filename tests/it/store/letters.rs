@@ -1,7 +1,7 @@
 //! Deliveries as people look at them: pages, one by its id, and what is sent again or buried.
 
 use cartwake::domain::{Delivery, OutcomeName, Reply, Status, Verdict, Why, resend};
-use cartwake::store::{BATCH_MAX, Burial, Letter, Revival, Settled, Shelf, Store};
+use cartwake::store::{BATCH_MAX, Burial, Letter, Queue, Revival, Settled, Shelf, Store};
 
 use super::settling::attempted;
 use super::write::{begin, claim, claim_one, counted, day, delivery, lane, queue, settle, tally};
@@ -89,6 +89,15 @@ pub async fn a_revived_delivery_is_due_again_and_among_the_dead_no_more(store: &
     assert_eq!(begun.delivery, again);
     store.sweep(at(100_000_000)).await.expect("reachable");
     assert_eq!(delivery(store, &ended).await, Some(again), "what waits has no end of its own");
+}
+
+/// Somebody waits for it: it is not held up by what failed over and over.
+pub async fn a_revived_delivery_waits_among_the_first_attempts(store: &dyn Store) {
+    let ended = dead(store, "c-1").await;
+    let letter = found(store, &ended).await;
+    let revival = Revival { letter, delivery: resend(&ended, at(100)).expect("the dead may be sent again") };
+    assert_eq!(store.revive(&lane(), &[revival]).await.expect("reachable"), 1);
+    assert_eq!(claim_one(store, 100).await.queue, Queue::First);
 }
 
 pub async fn a_letter_that_changed_is_not_revived(store: &dyn Store) {
