@@ -29,6 +29,8 @@ pub use self::outbox::{
     Begun, Claim, DueLanes, Lane, OutboxCounts, Pause, Queue, Sends, Settled, Settlement, UNANSWERED_FOR,
 };
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use thiserror::Error;
@@ -43,6 +45,9 @@ pub const BATCH_MAX: usize = 100;
 
 /// The most a single look for due carts may find in one shard: looks side by side leave out what the others found.
 pub const DUE_MAX: usize = 1_000;
+
+/// For how long the counts of a day are kept: a year beside the one before, and a little.
+pub const TALLIES_KEPT: Duration = Duration::from_hours(24 * 800);
 
 /// Counts the writes of a record; a commit names the one it read. Zero: there is no record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

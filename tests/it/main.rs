@@ -7,7 +7,7 @@
 //! - `stopping.rs`: a service that is told to stop in the middle of its work;
 //! - `model.rs`: the domain against a naive model of it; `memory.rs`: a naive store, in the suite like the others;
 //! - `redis_only.rs`: what only Redis can do to its store; `attendance.rs`: several processes on one; `idle.rs`: what it
-//!   costs when there is nothing to do;
+//!   costs when there is nothing to do; `expiry.rs`: what it ends by itself;
 //! - `unfit.rs`: servers that are not as they must be, or full;
 //! - `failover.rs`: servers that die, and slots that move, under load;
 //! - `stories.rs`: the whole service over HTTP, with `shop.rs` as storefront and `receiver.rs` at the other end;
@@ -22,6 +22,7 @@
 mod arithmetic;
 mod attendance;
 mod doors;
+mod expiry;
 mod failover;
 mod groups;
 mod guards;

@@ -312,6 +312,7 @@ on_every_store! {
             a_tally_may_go_down,
             a_range_of_days_has_both_its_ends,
             counts_that_were_read_are_read_as_they_are_now,
+            a_sweep_leaves_the_counts_of_two_years,
             tallies_belong_to_their_shop,
             the_census_moves_with_the_carts,
             a_stopped_endpoint_stays_stopped_until_it_is_resumed,

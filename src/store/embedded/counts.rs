@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
+use super::schema::limit_of;
 use crate::domain::{Census, Day, ShopId, StateName, Tally, TallyKey};
 use crate::store::{Lane, StoreError};
 
@@ -115,6 +116,24 @@ pub fn tallies(
             Ok((Day::from_number(row.get(0)?), TallyKey(row.get(1)?), row.get(2)?))
         })?
         .collect()
+}
+
+/// Deletes some of the counts of days before this one, shop by shop: each has its days at the beginning.
+pub fn sweep_tallies(db: &Connection, before: Day, max: usize) -> Result<usize, rusqlite::Error> {
+    let mut next = db.prepare_cached("SELECT min(shop) FROM tallies WHERE shop > ?")?;
+    let mut delete = db.prepare_cached(
+        "DELETE FROM tallies WHERE shop = ?1 AND (day, key) IN
+            (SELECT day, key FROM tallies WHERE shop = ?1 AND day < ?2 LIMIT ?3)",
+    )?;
+    let (mut last, mut deleted) = (String::new(), 0);
+    while let Some(shop) = next.query_row([&last], |row| row.get::<_, Option<String>>(0))? {
+        deleted += delete.execute(params![shop, before.number(), limit_of(max - deleted)])?;
+        if deleted == max {
+            break;
+        }
+        last = shop;
+    }
+    Ok(deleted)
 }
 
 /// How many carts of each shop are in each state; states without any are left out.

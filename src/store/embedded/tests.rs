@@ -15,7 +15,7 @@ use crate::domain::{
     Content, Covers, Currency, EndpointName, Event, EventKind, Heard, Past, PurchaseMark, Stage, StageSet, State,
     Tally, TallyKey, Trail,
 };
-use crate::store::Version;
+use crate::store::{TALLIES_KEPT, Version};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -332,6 +332,27 @@ async fn a_sweep_of_much_deletes_it_all() {
     }
     assert_eq!(store.sweep(at(4)).await.expect("reachable"), 0);
     assert_eq!(store.sweep(at(5)).await.expect("reachable"), 1_200);
+}
+
+#[tokio::test]
+async fn a_sweep_deletes_counts_of_days_long_past_in_every_shop() {
+    let folder = folder();
+    let store = open(folder.path(), 0);
+    let other = ShopId::parse("other").expect("a slug");
+    let (first, next) = (at(0).day(), Day::from_number(at(0).day().number() + 1));
+    for shop in [shop(), other] {
+        let count = |n: i64, day| Tally { day, key: TallyKey(format!("key-{n}")), by: 1 };
+        let tallies: Vec<Tally> = (0..700).map(|n| count(n, first)).chain([count(0, next)]).collect();
+        let work = move |db: &Batch<'_>| {
+            db.counts.add_tallies(&shop, &tallies);
+            Ok(())
+        };
+        store.writer.run(work).await.expect("writable");
+    }
+    let kept_until = first.starts_at().plus(TALLIES_KEPT);
+    assert_eq!(store.sweep(kept_until).await.expect("reachable"), 0);
+    assert_eq!(store.sweep(kept_until.plus(Duration::from_hours(24))).await.expect("reachable"), 2 * 700);
+    assert_eq!(store.tallies(&shop(), first, next).await.expect("reachable").len(), 1, "the next day has its time");
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::fault::Fault;
-use super::{fault, folder, outbox, schema};
+use super::{counts, fault, folder, outbox, schema};
 use crate::domain::Moment;
-use crate::store::{StoreError, StoreResult, UNANSWERED_FOR};
+use crate::store::{StoreError, StoreResult, TALLIES_KEPT, UNANSWERED_FOR};
 
 /// How much one sweep deletes of a table before others get a turn.
 pub const SWEEP_MAX: usize = 500;
@@ -34,7 +34,8 @@ const EXPIRED_LATER: &[&str] = &[
 /// Deletes some of what has expired; the count, and whether there may be more.
 pub fn sweep(db: &Connection, now: Moment) -> Result<(usize, bool), Fault> {
     let ended = outbox::purge(db, now, SWEEP_MAX)?;
-    let (mut deleted, mut is_more) = (ended, ended == SWEEP_MAX);
+    let counts = counts::sweep_tallies(db, now.minus(TALLIES_KEPT).day(), SWEEP_MAX)?;
+    let (mut deleted, mut is_more) = (ended + counts, ended == SWEEP_MAX || counts == SWEEP_MAX);
     let earlier = now.minus(UNANSWERED_FOR);
     let expired = EXPIRED.iter().map(|sql| (sql, now));
     for (sql, end) in expired.chain(EXPIRED_LATER.iter().map(|sql| (sql, earlier))) {

@@ -19,6 +19,6 @@ for a = 10, #ARGV, 3 do
   redis.pcall('HINCRBY', day, ARGV[a + 1], ARGV[a + 2])
   -- Whoever remembers the day sees that it moved (`redis/days.rs`).
   redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[8]), 0) % 1000003)
-  call('EXPIRE', day, 69120000, 'NX')
+  call('EXPIRE', day, TALLIES_KEPT_S, 'NX')
 end
 return 1

@@ -43,7 +43,7 @@ for c = a + 1, a + 3 * tonumber(ARGV[a + 1]), 3 do
     moved = key
     -- Whoever remembers the day sees that it moved (`redis/days.rs`).
     redis.pcall('HINCRBY', key, '~', 1 + now % 1000003)
-    call('EXPIRE', key, 69120000, 'NX')
+    call('EXPIRE', key, TALLIES_KEPT_S, 'NX')
   end
 end
 

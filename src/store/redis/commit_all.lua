@@ -112,7 +112,7 @@ for key, counts in pairs(sums) do
   if key ~= KEYS[1] then
     -- Whoever remembers the day sees that it moved (`redis/days.rs`).
     redis.pcall('HINCRBY', key, '~', 1 + now % 1000003)
-    call('EXPIRE', key, 69120000, 'NX')
+    call('EXPIRE', key, TALLIES_KEPT_S, 'NX')
   end
 end
 if failed then error(failed) end

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, ToRedisArgs};
 
+use crate::store::TALLIES_KEPT;
+
 const WITHIN_MEMORY: &str = "#!lua\n";
 const EVEN_WHEN_FULL: &str = "#!lua flags=allow-oom\n";
 const READS: &str = "#!lua flags=no-writes\n";
@@ -25,31 +27,37 @@ fn following(script: &str) -> String {
     String::from(include_str!("first_due.lua")) + script
 }
 
+/// A script that counts, which knows for how long.
+fn counting(script: &str) -> String {
+    format!("local TALLIES_KEPT_S = {}\n{script}", TALLIES_KEPT.as_secs())
+}
+
 /// Commits that add to memory: new carts, and answers to keep.
 pub static COMMIT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(WITHIN_MEMORY, &marking(include_str!("commit.lua"))));
+    LazyLock::new(|| Script::new(WITHIN_MEMORY, &counting(&marking(include_str!("commit.lua")))));
 /// Every other commit.
 pub static COMMIT_EVEN_WHEN_FULL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("commit.lua"))));
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &counting(&marking(include_str!("commit.lua")))));
 /// Several of one shard that add to memory.
 pub static COMMIT_ALL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(WITHIN_MEMORY, &marking(include_str!("commit_all.lua"))));
+    LazyLock::new(|| Script::new(WITHIN_MEMORY, &counting(&marking(include_str!("commit_all.lua")))));
 /// Several others of one shard.
 pub static COMMIT_ALL_EVEN_WHEN_FULL: LazyLock<Script> =
-    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &marking(include_str!("commit_all.lua"))));
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &counting(&marking(include_str!("commit_all.lua")))));
 pub static CLAIM: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("claim.lua"))));
 pub static BEGIN: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(&marking(include_str!("begin.lua")))));
 pub static SETTLE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("settle.lua"))));
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &counting(&following(include_str!("settle.lua")))));
 pub static ATTEND: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("attend.lua")));
 pub static RELEASE: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("release.lua"))));
 pub static POSTPONE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("postpone.lua")));
 pub static SEEK: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("seek.lua")));
 pub static REVIVE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("revive.lua")));
-pub static BURY: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("bury.lua"))));
+pub static BURY: LazyLock<Script> =
+    LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &counting(&following(include_str!("bury.lua")))));
 pub static ENROLL: LazyLock<Script> = LazyLock::new(|| Script::new(WITHIN_MEMORY, include_str!("enroll.lua")));
 pub static NOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("note.lua")));
 pub static UNNOTE: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("unnote.lua")));

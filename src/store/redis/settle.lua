@@ -89,7 +89,7 @@ end
 for day in pairs(moved) do
   -- Whoever remembers the day sees that it moved (`redis/days.rs`).
   redis.pcall('HINCRBY', day, '~', 1 + math.max(tonumber(ARGV[2]), 0) % 1000003)
-  call('EXPIRE', day, 69120000, 'NX')
+  call('EXPIRE', day, TALLIES_KEPT_S, 'NX')
 end
 if failed then error(failed) end
 return settled

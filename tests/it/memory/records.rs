@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use cartwake::domain::{Cart, CartId, EventKey, Moment, Order, OrderId, ShopId, Tally};
-use cartwake::store::{Answered, Commit, Committed, Keep, Loaded, OrderCommit, Page, Stored, UNANSWERED_FOR, Version};
+use cartwake::store::{
+    Answered, Commit, Committed, Keep, Loaded, OrderCommit, Page, Stored, TALLIES_KEPT, UNANSWERED_FOR, Version,
+};
 
 use super::{About, Book, CartRow};
 
@@ -152,6 +154,7 @@ impl Book {
         self.sends.retain(|_, until| is_told(until));
         self.unanswered.retain(|_, at| is_told(at));
         self.deliveries.retain(|_, row| row.purge_at.is_none_or(|at| at > now));
+        self.tallies.retain(|(_, day, _), _| *day >= now.minus(TALLIES_KEPT).day());
         u64::try_from(before - self.expirable()).unwrap_or(u64::MAX)
     }
 
@@ -164,5 +167,6 @@ impl Book {
             + self.sends.len()
             + self.unanswered.len()
             + self.deliveries.len()
+            + self.tallies.len()
     }
 }

@@ -65,6 +65,12 @@ pub async fn counts_that_were_read_are_read_as_they_are_now(store: &dyn Store) {
     assert_eq!(counted(store).await, counts);
 }
 
+pub async fn a_sweep_leaves_the_counts_of_two_years(store: &dyn Store) {
+    Write::of(&cart("c-1")).counts("carts", 1).done(store).await;
+    store.sweep(day_after(799).starts_at()).await.expect("reachable");
+    assert_eq!(counted(store).await, [("carts".to_owned(), 1)]);
+}
+
 pub async fn tallies_belong_to_their_shop(store: &dyn Store) {
     Write::of(&cart("c-1")).counts("carts", 1).done(store).await;
     let elsewhere = store.tallies(&shop_named("other"), day(), day()).await.expect("reachable");

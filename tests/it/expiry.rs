@@ -1,0 +1,63 @@
+//! What Redis ends by itself: whatever is written there for a time has a life, whichever way it was written.
+
+use std::time::Duration;
+
+use cartwake::domain::{Day, Delivery, Status, Tally, TallyKey, Why};
+use cartwake::store::redis::RedisStore;
+use cartwake::store::{Burial, Commit, Committed, Settled, Settlement, Store, TALLIES_KEPT, Version};
+
+use crate::redis_only::{lane, settings, tell};
+use crate::samples::{at, cart, reminder};
+use crate::servers::own_database;
+
+/// How long each key like this lives on.
+async fn lives(url: &str, pattern: &str) -> Vec<Duration> {
+    let keys: Vec<String> = redis::from_redis_value(tell(url, &format!("KEYS {pattern}")).await).expect("keys");
+    let mut lives = Vec::new();
+    for key in keys {
+        let seconds: i64 = redis::from_redis_value(tell(url, &format!("TTL {key}")).await).expect("a number");
+        lives.push(Duration::from_secs(u64::try_from(seconds).unwrap_or_else(|_| panic!("{key} lives for ever"))));
+    }
+    lives
+}
+
+/// Something that is counted on the day so many days from the first.
+fn counted(days: i32) -> [Tally; 1] {
+    [Tally { day: Day::from_number(at(0).day().number() + days), key: TallyKey("seen".to_owned()), by: 1 }]
+}
+
+#[tokio::test]
+async fn counts_end_in_time_however_they_were_made() {
+    let url = own_database();
+    let store = RedisStore::open(settings(&url, 1), [7; 32], at(0)).await.expect("the server is ours");
+    let carts = ["c-1", "c-2", "c-3"].map(cart);
+    let queued: Vec<Delivery> = carts.iter().map(|cart| reminder(cart, 0, at(1))).collect();
+    let (alone, together, settled, buried) = (counted(0), counted(1), counted(2), counted(3));
+    let write = |n: usize| Commit {
+        expected: Version::ABSENT,
+        cart: Some(&carts[n]),
+        outbox: std::slice::from_ref(&queued[n]),
+        tallies: if n == 0 { &alone } else { &together },
+        ..Commit::removal(&carts[n].shop, &carts[n].id, at(2))
+    };
+    assert_eq!(store.commit(write(0)).await.expect("reachable"), Committed::Done);
+    for committed in store.commit_all(vec![write(1), write(2)]).await {
+        assert_eq!(committed.expect("reachable"), Committed::Done);
+    }
+    let claims = store.claim(&lane(), at(10), 10, at(40)).await.expect("reachable");
+    let burial = Burial { claim: &claims[0], keep_until: at(1_000), tallies: &buried };
+    assert_eq!(store.bury(burial).await.expect("reachable"), Settled::Done);
+    let begun = store.begin(&claims[1], at(11), at(41)).await.expect("reachable").expect("ours");
+    let settlement = Settlement {
+        claim: &begun.claim,
+        delivery: &Delivery { status: Status::Dead(Why::Rejected), ..begun.delivery },
+        keep_until: at(1_000),
+        tallies: &settled,
+        unanswered_at: None,
+    };
+    assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
+    let lives = lives(&url, "{cw:*}:t:*").await;
+    assert_eq!(lives.len(), 4);
+    let is_just_made = |life: &Duration| *life <= TALLIES_KEPT && *life + Duration::from_secs(600) > TALLIES_KEPT;
+    assert!(lives.iter().all(is_just_made), "{lives:?}");
+}
