@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cartwake::domain::{Day, Delivery, Status, Tally, TallyKey, Why};
 use cartwake::store::redis::RedisStore;
-use cartwake::store::{Burial, Commit, Committed, Settled, Settlement, Store, TALLIES_KEPT, Version};
+use cartwake::store::{Begun, Burial, Commit, Committed, Settled, Settlement, Store, TALLIES_KEPT, Version};
 
 use crate::redis_only::{lane, settings, tell};
 use crate::samples::{at, cart, reminder};
@@ -19,6 +19,44 @@ async fn lives(url: &str, pattern: &str) -> Vec<Duration> {
         lives.push(Duration::from_secs(u64::try_from(seconds).unwrap_or_else(|_| panic!("{key} lives for ever"))));
     }
     lives
+}
+
+/// Writes this many carts with a due reminder each, and begins those.
+async fn begun(store: &RedisStore, count: usize) -> Vec<Begun> {
+    for n in 0..count {
+        let cart = cart(&format!("c-{n}"));
+        let outbox = [reminder(&cart, 0, at(1))];
+        let commit = Commit {
+            expected: Version::ABSENT,
+            cart: Some(&cart),
+            outbox: &outbox,
+            ..Commit::removal(&cart.shop, &cart.id, at(2))
+        };
+        assert_eq!(store.commit(commit).await.expect("reachable"), Committed::Done);
+    }
+    let claims = store.claim(&lane(), at(10), count, at(40)).await.expect("reachable");
+    let begun = store.begin_all(&claims, at(11), at(41)).await;
+    begun.into_iter().map(|begun| begun.expect("reachable").expect("ours")).collect()
+}
+
+#[tokio::test]
+async fn the_dead_of_a_lane_end_with_the_last_of_them_also_where_no_others_come() {
+    let url = own_database();
+    let store = RedisStore::open(settings(&url, 1), [7; 32], at(0)).await.expect("the server is ours");
+    let mut begun = begun(&store, 3).await;
+    let buried = begun.pop().expect("three were begun");
+    for (begun, keep_until) in begun.iter().zip([at(90_000), at(1_000)]) {
+        let delivery = Delivery { status: Status::Dead(Why::Rejected), ..begun.delivery.clone() };
+        let settlement =
+            Settlement { claim: &begun.claim, delivery: &delivery, keep_until, tallies: &[], unanswered_at: None };
+        assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
+        let lives = lives(&url, "{cw:*}:x:*").await;
+        assert!(matches!(&lives[..], [life] if *life > Duration::from_secs(89_000)), "{lives:?}");
+    }
+    let burial = Burial { claim: &buried.claim, keep_until: at(900_000), tallies: &[] };
+    assert_eq!(store.bury(burial).await.expect("reachable"), Settled::Done);
+    let lives = lives(&url, "{cw:*}:x:*").await;
+    assert!(matches!(&lives[..], [life] if *life > Duration::from_secs(899_000)), "{lives:?}");
 }
 
 /// Something that is counted on the day so many days from the first.

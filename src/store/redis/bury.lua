@@ -13,6 +13,8 @@ call('SETRANGE', KEYS[3], 0, ARGV[6])
 call('PEXPIRE', KEYS[3], ARGV[7])
 call('ZADD', KEYS[5], ARGV[5], ARGV[2])
 call('ZREMRANGEBYSCORE', KEYS[5], '-inf', ARGV[8])
+-- Trimmed as others come; where none do, the list ends with the last of them.
+if call('PEXPIRE', KEYS[5], ARGV[7], 'NX') == 0 then call('PEXPIRE', KEYS[5], ARGV[7], 'GT') end
 call('HDEL', KEYS[4], ARGV[4])
 for a = 10, #ARGV, 3 do
   local day = KEYS[tonumber(ARGV[a])]

@@ -38,6 +38,8 @@ local function settle(a, delivery, sends)
   if ARGV[a + 8] ~= '' then
     call('ZADD', KEYS[3], ARGV[a + 8], ARGV[a + 2])
     call('ZREMRANGEBYSCORE', KEYS[3], '-inf', ARGV[2])
+    -- Trimmed as others come; where none do, the list ends with the last of them.
+    if call('PEXPIRE', KEYS[3], ARGV[a + 7], 'NX') == 0 then call('PEXPIRE', KEYS[3], ARGV[a + 7], 'GT') end
   end
   local id, fate = ARGV[a + 4], ARGV[a + 9]
   if fate == 'delivered' then
