@@ -1,6 +1,6 @@
 //! Upkeep: deleting what has expired, proving that the disk takes writes, copying the store while it runs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 use rusqlite::{Connection, params};
@@ -67,12 +67,11 @@ pub fn copy(from: &Path, to: &Path) -> StoreResult<()> {
     copy_over(&source, to)
 }
 
-/// Copies through an open connection.
+/// Copies through an open connection. Of a copy that fails nothing is left: it would look like a store, and the next copy
+/// into the folder would be refused.
 pub fn copy_over(source: &Connection, to: &Path) -> StoreResult<()> {
-    let failed = |error: std::io::Error| {
-        StoreError::Unusable(format!("the copy cannot be written to {}: {error}", to.display()))
-    };
-    folder::make(to).map_err(failed)?;
+    let is_new = !to.exists();
+    folder::make(to).map_err(|error| unwritten(to, &error))?;
     let target = folder::database(to);
     if target.exists() {
         return Err(StoreError::Unusable(format!(
@@ -80,8 +79,60 @@ pub fn copy_over(source: &Connection, to: &Path) -> StoreResult<()> {
             to.display()
         )));
     }
-    drop(folder::private_file(&target).map_err(failed)?);
+    let copied = fill(source, &target, to);
+    if copied.is_err() {
+        // Should one fail, the copy's own failure says more.
+        drop(fs::remove_file(&target));
+        if is_new {
+            drop(fs::remove_dir(to));
+        }
+    }
+    copied
+}
+
+fn fill(source: &Connection, target: &Path, to: &Path) -> StoreResult<()> {
+    drop(folder::private_file(target).map_err(|error| unwritten(to, &error))?);
     let name = target.to_str().ok_or_else(|| StoreError::Unusable("the path of the copy is not UTF-8".to_owned()))?;
     source.execute("VACUUM INTO ?", [name]).map_err(|error| fault::explain(&error))?;
-    File::open(&target).and_then(|file| file.sync_all()).map_err(failed)
+    File::open(target).and_then(|file| file.sync_all()).map_err(|error| unwritten(to, &error))
+}
+
+fn unwritten(to: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unusable(format!("the copy cannot be written to {}: {error}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store as _;
+    use crate::store::embedded::EmbeddedStore;
+
+    /// A store that was closed, in a folder of its own.
+    async fn store() -> tempfile::TempDir {
+        let folder = tempfile::TempDir::new().expect("a temporary folder can be made");
+        let store = EmbeddedStore::open(folder.path(), [7; 32], Moment::from_millis(0)).expect("the folder is free");
+        store.flush().await.expect("reachable");
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_failed_leaves_nothing_and_is_in_no_laters_way() {
+        let (whole, damaged, backups) = (store().await, store().await, store().await);
+        let mut bytes = fs::read(folder::database(damaged.path())).expect("it is there");
+        let half = bytes.len() / 2;
+        bytes[half..].fill(0xff);
+        fs::write(folder::database(damaged.path()), bytes).expect("writable");
+        let (fresh, given) = (backups.path().join("new"), backups.path().join("given"));
+        folder::make(&given).expect("writable");
+        for target in [&fresh, &given] {
+            copy(damaged.path(), target).expect_err("half of it is damaged");
+        }
+        assert!(!fresh.exists(), "it made the folder");
+        assert_eq!(given.read_dir().expect("it was there before").count(), 0);
+        for target in [&fresh, &given] {
+            copy(whole.path(), target).expect("nothing is in the way");
+            copy(damaged.path(), target).expect_err("there is a store");
+            EmbeddedStore::open(target, [0; 32], Moment::from_millis(0)).expect("which is still whole");
+        }
+    }
 }
