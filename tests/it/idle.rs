@@ -1,5 +1,5 @@
 //! What Redis is asked while there is nothing to do: entries of lanes that came to be outdated, however they did, do not
-//! stay so, and stand in no other lane's way.
+//! stay so, and stand in no other lane's way; and counting what waits does not take longer with every lane.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use cartwake::store::{Commit, Committed, DueLanes, Lane, Store, Version};
 
 use crate::redis_only::{lane, settings, tell};
 use crate::samples::{at, cart, endpoint, reminder, shop};
-use crate::servers::own_database;
+use crate::servers::{RedisServer, own_database};
 
 /// More than one look sees in one shard.
 const MANY: usize = 1_001;
@@ -57,4 +57,27 @@ async fn outdated_entries_of_very_many_lanes_hide_no_lane_for_long() {
     assert!(!first.contains(&other), "this test no longer hides the lane: {}", first.len());
     assert!(second.contains(&other), "{} lanes hide it still", second.len());
     assert_eq!(store.due_lanes(at(12)).await.expect("reachable").lanes, []);
+}
+
+/// What the server has done so far, as it says itself.
+async fn done(url: &str, what: &str) -> u64 {
+    let info: String = redis::from_redis_value(tell(url, "INFO stats").await).expect("a text");
+    let line = info.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("it counts that");
+    line.parse().expect("a number")
+}
+
+#[tokio::test]
+async fn what_waits_in_many_lanes_is_counted_in_a_few_exchanges() {
+    let server = RedisServer::start();
+    let url = server.url(0);
+    let store = open(&url, 16).await;
+    let lanes: Vec<String> = (0..100).map(|n| format!("shop/lane-{n}")).collect();
+    tell(&url, &format!("SADD cw:lanes {}", lanes.join(" "))).await;
+    store.outbox_counts().await.expect("reachable");
+    let before = [done(&url, "total_reads_processed").await, done(&url, "total_commands_processed").await];
+    assert_eq!(store.outbox_counts().await.expect("reachable").pending.len(), 100);
+    let after = [done(&url, "total_reads_processed").await, done(&url, "total_commands_processed").await];
+    let [reads, commands] = [after[0] - before[0], after[1] - before[1]];
+    assert!(reads < 60, "{reads} reads, {commands} commands");
+    assert!(commands < 3 * 16 * 100 + 100, "{reads} reads, {commands} commands");
 }
