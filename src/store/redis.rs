@@ -374,15 +374,7 @@ impl Store for RedisStore {
     }
 
     async fn check(&self) -> StoreResult<Health> {
-        let mut health = health::check(&self.redis, self.allow_volatile).await?;
-        if let Standing::Emptied(at) = self.confirm().await? {
-            health.notes.push(format!(
-                "Redis was found empty at {at}: it was emptied, or came back without its data. What was kept there is gone, \
-                 and what comes in is kept since. Bring its data back if there is a copy; this is shown until then, or \
-                 until cartwake is started anew."
-            ));
-        }
-        Ok(health)
+        self.look_at_servers().await
     }
 
     /// Redis expires by itself; that it was emptied is seen to. Enrolments and dead deliveries are trimmed where new ones come in.

@@ -196,6 +196,31 @@ async fn a_master_that_nobody_replaces_holds_up_only_its_own() {
     assert_eq!(again.found, 0, "who could not be asked about is out of the way for some seconds");
 }
 
+/// Of the shards of the others nothing is lost: were every process to call itself unfit, all would stand still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_without_one_primary_is_relied_on_and_says_so_and_without_most_it_is_not() {
+    let mut cluster = RedisCluster::start();
+    for server in &cluster.servers {
+        for setting in ["cluster-require-full-coverage no", "cluster-replica-no-failover yes"] {
+            assert_eq!(server.tell(&format!("CONFIG SET {setting}")), "+OK");
+        }
+    }
+    let store = open(&cluster.url()).await;
+    let whole = store.check().await.expect("all answer").notes;
+    let masters: Vec<usize> = (0..6).filter(|&n| cluster.servers[n].tell("ROLE").contains("master")).collect();
+    // First the one that has the marker of the store.
+    let marked = masters.iter().position(|&n| cluster.servers[n].tell("EXISTS cw:meta").starts_with(':'));
+    let mut masters = masters;
+    masters.rotate_left(marked.expect("a master has it"));
+    cluster.servers[masters[0]].kill();
+    let notes = store.check().await.expect("two of three answer").notes;
+    let new: Vec<&String> = notes.iter().filter(|note| !whole.contains(note)).collect();
+    assert!(matches!(&new[..], [note] if note.contains("1 of 3")), "{notes:?}");
+    cluster.servers[masters[1]].kill();
+    let unfit = store.check().await.expect_err("one of three is not enough");
+    assert!(matches!(unfit, StoreError::Unavailable(_)), "{unfit:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_by_sentinels_loses_nothing_acknowledged() {
     let mut servers = RedisSentinels::start();

@@ -133,8 +133,8 @@ impl Connections {
         self.each(&reads.collect::<Vec<_>>()).await.into_iter().map(|answer| parse(answer?)).collect()
     }
 
-    /// The answers of every master to a command that changes nothing.
-    pub async fn read_everywhere<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<Vec<T>> {
+    /// The answer of each master to a command that changes nothing.
+    pub async fn read_everywhere<T: FromRedisValue>(&self, command: &Cmd) -> StoreResult<Vec<StoreResult<T>>> {
         let deadline = self.deadline();
         let nodes = match timeout_at(deadline, self.routes.all()).await {
             Ok(nodes) => nodes.map_err(Failure::of)?,
@@ -147,7 +147,7 @@ impl Connections {
                 answer => answer,
             }
         });
-        join_all(asked).await.into_iter().map(|answer| parse(answer?)).collect()
+        Ok(join_all(asked).await.into_iter().map(|answer| parse(answer?)).collect())
     }
 
     #[expect(clippy::disallowed_methods, reason = "bounds an exchange; nothing is decided by it")]

@@ -2,26 +2,76 @@
 //!
 //! From `INFO` alone: `CONFIG` is often forbidden. What each setting loses is in docs/redis.md.
 
+use futures_util::future::join;
+
+use super::RedisStore;
 use super::connection::Connections;
+use super::meta::Standing;
 use crate::store::{Health, StoreError, StoreResult};
+
+/// How the servers are.
+pub struct Condition {
+    pub health: Health,
+    /// Whether every primary answered.
+    pub is_whole: bool,
+}
 
 /// Scripts say `allow-oom` from here on.
 const VERSION_MIN: u32 = 7;
 
-/// Asks Redis about itself.
+/// Asks Redis about itself. Of several primaries, some may be down: were every process to call itself unfit for that,
+/// what lies on the others would stand still too. Most must answer, as for a cluster to work at all.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] when it would lose carts or cannot run our scripts.
-pub async fn check(redis: &Connections, allow_volatile: bool) -> StoreResult<Health> {
-    let mut health = Health::default();
-    for info in redis.read_everywhere::<String>(&redis::cmd("INFO")).await? {
+pub async fn check(redis: &Connections, allow_volatile: bool) -> StoreResult<Condition> {
+    let answers = redis.read_everywhere::<String>(&redis::cmd("INFO")).await?;
+    let all = answers.len();
+    let (mut health, mut down, mut failed) = (Health::default(), 0, None);
+    for info in answers {
+        let info = match info {
+            Err(error @ StoreError::Unavailable(_)) => {
+                (down, failed) = (down + 1, Some(error));
+                continue;
+            }
+            other => other?,
+        };
         for note in judge(&info, redis.is_cluster(), allow_volatile)?.notes {
             if !health.notes.contains(&note) {
                 health.notes.push(note);
             }
         }
     }
-    Ok(health)
+    match failed {
+        Some(error) if 2 * down >= all => return Err(error),
+        Some(_) => health.notes.push(format!(
+            "{down} of {all} primaries of the cluster cannot be reached from here: what lies there is refused until they \
+             are back or their replicas take over. What lies on the others goes on."
+        )),
+        None => {}
+    }
+    Ok(Condition { health, is_whole: down == 0 })
+}
+
+impl RedisStore {
+    /// The servers, and whether the store on them is the one that was opened.
+    pub(super) async fn look_at_servers(&self) -> StoreResult<Health> {
+        let (condition, standing) = join(check(&self.redis, self.allow_volatile), self.confirm()).await;
+        let Condition { mut health, is_whole } = condition?;
+        let standing = match standing {
+            // The marker lies with what cannot be reached.
+            Err(StoreError::Unavailable(_)) if !is_whole => Standing::AsOpened,
+            standing => standing?,
+        };
+        if let Standing::Emptied(at) = standing {
+            health.notes.push(format!(
+                "Redis was found empty at {at}: it was emptied, or came back without its data. What was kept there is gone, \
+                 and what comes in is kept since. Bring its data back if there is a copy; this is shown until then, or \
+                 until cartwake is started anew."
+            ));
+        }
+        Ok(health)
+    }
 }
 
 fn judge(info: &str, as_cluster: bool, allow_volatile: bool) -> StoreResult<Health> {
