@@ -73,15 +73,20 @@ impl Engine {
 
     /// What is known of the lines of each of these carts.
     pub(super) async fn stocks(&self, carts: &[Option<&Cart>], now: Moment) -> Vec<StoreResult<Stock>> {
-        let mut asked = Vec::new();
-        for cart in carts {
-            asked.push(match cart {
-                Some(cart) if self.tells_of_stock(&cart.shop, now).await => {
-                    Some(Asked::look(&cart.shop, self.products(cart)))
-                }
-                Some(_) | None => None,
-            });
+        // Once for each shop: where the answer does not come, each more would wait as long for it.
+        let mut tells: HashMap<&ShopId, bool> = HashMap::new();
+        for cart in carts.iter().flatten() {
+            if !tells.contains_key(&cart.shop) {
+                tells.insert(&cart.shop, self.tells_of_stock(&cart.shop, now).await);
+            }
         }
+        let asked: Vec<_> = carts
+            .iter()
+            .map(|cart| {
+                let cart = cart.filter(|cart| tells.get(&cart.shop).copied().unwrap_or_default())?;
+                Some(Asked::look(&cart.shop, self.products(cart)))
+            })
+            .collect();
         let looks: Vec<_> = asked.iter().flatten().cloned().collect();
         if looks.is_empty() {
             return carts.iter().map(|_| Ok(Stock::unknown())).collect();
