@@ -85,7 +85,8 @@ pub async fn run_scheduler(
     let (mut is_behind, mut looked_at) = (false, engine.now());
     while !stop.is_cancelled() {
         let now = engine.now();
-        let must_look = is_behind || now.since(looked_at) >= LOOK_EVERY;
+        // Also behind a clock that jumped ahead and came back.
+        let must_look = is_behind || now.since(looked_at) >= LOOK_EVERY || looked_at > now;
         if must_look {
             looked_at = now;
         }
@@ -196,7 +197,7 @@ pub async fn run_dispatcher(dispatcher: Arc<Dispatcher>, poll: Duration, pulse: 
         if !is_fresh {
             refreshed_at = Some(now);
         }
-        if now.since(swept_at) >= SWEEP_EVERY {
+        if now.since(swept_at) >= SWEEP_EVERY || swept_at > now {
             swept_at = now;
             sweep(&dispatcher.engine, now).await;
         }

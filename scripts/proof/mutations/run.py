@@ -36,7 +36,8 @@ pub fn is_out(guard: &str) -> bool {
 PARTS = [("unit tests", ["--lib"], ["domain::", "engine::", "store::"]), ("guards", ["--test", "it"], ["guards::"]),
          ("conformance", ["--test", "it"], ["store::"]),
          ("stories", ["--test", "it"], ["stories::", "redis_only::"]),
-         ("simulation", ["--test", "it"], ["sim::nothing_is_lost", "sim::handing"])]
+         ("simulation", ["--test", "it"], ["sim::nothing_is_lost", "sim::handing", "sim::looks", "sim::stopped"]),
+         ("edges", ["--test", "it"], ["sealing::", "stopping::", "idle::", "expiry::"])]
 
 
 def make_copy():
