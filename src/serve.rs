@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::app::{App, environment, random_bytes};
-use crate::config::{self, Config, StoreUrl};
+use crate::config::{self, Config, ServerConfig, StoreUrl};
 use crate::first_start::{self, FirstKeys};
 use crate::telemetry;
 
@@ -96,7 +96,7 @@ fn has_keys(config: &Config) -> bool {
 fn warn_of_restart(old: &Config, new: &Config) {
     let shown = |config: &Config| {
         [
-            ("server", format!("{:?}", (&config.server.listen, &config.server.ops_listen, config.server.workers))),
+            ("server", format!("{:?}", ServerConfig { admin_keys: Vec::new(), ..config.server.clone() })),
             ("store", format!("{:?}", config.store)),
             ("scheduler", format!("{:?}", config.scheduler)),
             ("delivery", format!("{:?}", config.delivery)),
@@ -110,12 +110,14 @@ fn warn_of_restart(old: &Config, new: &Config) {
     }
 }
 
+/// The admin key is one of the whole server, the others are of the first shop: a key is of one shop.
 fn use_keys(config: &mut Config, first: &FirstKeys) {
-    for shop in &mut config.shops {
-        shop.keys = first_start::as_config(&first.hashes);
+    let (admin, others): (Vec<_>, Vec<_>) =
+        first.hashes.iter().copied().partition(|(role, _)| *role == config::Role::Admin);
+    if let Some(shop) = config.shops.first_mut() {
+        shop.keys = first_start::as_config(&others);
     }
-    config.server.admin_keys =
-        first.hashes.iter().filter(|(role, _)| *role == config::Role::Admin).map(|(_, hash)| *hash).collect();
+    config.server.admin_keys = admin.into_iter().map(|(_, hash)| hash).collect();
 }
 
 /// Tells a person at a terminal what to do next, with a line that works.

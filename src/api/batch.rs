@@ -242,11 +242,12 @@ pub(super) async fn tell(call: &Call<'_>, line: Line) -> Result<Told, Problem> {
         }
         Op::Delete => {
             let envelope = body::parse::<Envelope>(&line.body, &())?;
+            let envelope = Envelope { occurred_at: envelope.occurred_at.or(line.at), ..envelope };
             write(call, line, envelope, What::Delete).await?;
             Ok(Told::Nothing(StatusCode::NO_CONTENT))
         }
         Op::Order => {
-            let told = body::parse::<orders::Told>(&line.body, &())?.placed_by(line.at);
+            let told = body::parse::<orders::Told>(&line.body, &())?.or(line.at, line.cart.as_ref());
             let once = once(call, &line, told.envelope.event_id.clone());
             let (id, receipt) = orders::tell(call, told, once).await?;
             Ok(Told::Order(id, receipt))

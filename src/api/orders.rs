@@ -171,9 +171,10 @@ fn recovery(call: &Call<'_>, text: &str) -> Option<ReminderId> {
 }
 
 impl Told {
-    /// The same, placed then where it does not say when.
-    pub(super) fn placed_by(self, at: Option<Moment>) -> Self {
-        Self { placed_at: self.placed_at.or(at), ..self }
+    /// The same, placed then and of this cart where it does not say when and of which.
+    pub(super) fn or(self, at: Option<Moment>, cart: Option<&CartId>) -> Self {
+        let envelope = Envelope { occurred_at: self.envelope.occurred_at.or(at), ..self.envelope };
+        Self { placed_at: self.placed_at.or(at), cart: self.cart.or_else(|| cart.cloned()), envelope, ..self }
     }
 
     /// What the order says, held against our clock.
@@ -187,6 +188,7 @@ impl Told {
             total: self.total,
             items: self.items,
             placed_at: self.placed_at.unwrap_or(now).min(now.plus(CLOCK_AHEAD_MAX)),
+            said_at: self.envelope.occurred_at.map(|at| at.min(now.plus(CLOCK_AHEAD_MAX))),
             recovery: None,
         }
     }

@@ -1,4 +1,5 @@
-//! Orders: what settles carts. An order is counted once, whatever its platform repeats, and its status only advances.
+//! Orders: what settles carts. An order is counted once, whatever its platform repeats, and its status only advances,
+//! but for a payment that is tried again.
 //!
 //! The cart's side of an order is in `domain/decide.rs`; the order of writes that keeps "never remind a buyer" true is in
 //! `engine/orders.rs`.
@@ -55,6 +56,8 @@ pub struct OrderNews {
     /// Empty: the storefront did not say, so the order covers whatever was in the cart.
     pub items: Vec<OrderItem>,
     pub placed_at: Moment,
+    /// When this was so, where the storefront says it.
+    pub said_at: Option<Moment>,
     /// The reminder whose link brought the buyer back.
     pub recovery: Option<ReminderId>,
 }
@@ -100,19 +103,30 @@ pub struct Order {
     pub expires_at: Moment,
     /// The reminder whose link brought the buyer back, once it was said.
     pub recovery: Option<ReminderId>,
+    /// When what is known of its payment was so, where that was said.
+    pub told_at: Option<Moment>,
 }
 
 impl Order {
-    /// Whether this news is behind what is already known: a late `pending` after `paid` changes nothing.
+    /// Whether this news is behind what is already known: a late `pending` after `paid` changes nothing. A payment that
+    /// failed may be tried again: of the two, what was so later counts, where both say when.
     #[must_use]
-    pub fn outdates(&self, status: OrderStatus) -> bool {
+    pub fn outdates(&self, news: &OrderNews) -> bool {
+        let is_unpaid = |status| matches!(status, OrderStatus::Pending | OrderStatus::Failed);
+        if let (Some(known), Some(said)) = (self.told_at, news.said_at)
+            && is_unpaid(self.status)
+            && is_unpaid(news.status)
+            && known != said
+        {
+            return said < known;
+        }
         let rank = |status| match status {
             OrderStatus::Pending => 0,
             OrderStatus::Failed => 1,
             OrderStatus::Paid => 2,
             OrderStatus::Cancelled | OrderStatus::Refunded => 3,
         };
-        rank(status) < rank(self.status)
+        rank(news.status) < rank(self.status)
     }
 
     /// The order after this news, and what became true. `touched` are the carts it closed, reopened or reverted; those it
@@ -137,10 +151,12 @@ impl Order {
             paid_as: None,
             expires_at,
             recovery: None,
+            told_at: None,
         });
         let was = order.status;
         order.status = news.status;
         order.expires_at = expires_at;
+        order.told_at = news.said_at.or(order.told_at);
         order.recovery = order.recovery.or_else(|| news.recovery.clone());
         for (cart, _) in touched {
             if !order.carts.contains(cart) {

@@ -70,7 +70,7 @@ impl Engine {
                 return replay_order(answered, once);
             }
             let (version, prior) = loaded.record.map_or((Version::ABSENT, None), |s| (s.version, Some(*s.value)));
-            if let Some(order) = prior.as_ref().filter(|order| order.outdates(news.status)) {
+            if let Some(order) = prior.as_ref().filter(|order| order.outdates(&news)) {
                 return Ok(receipt(order, Applied::Stale, order.carts.clone(), InFlight::None));
             }
             if let Some(order) = &prior {

@@ -374,6 +374,7 @@ pub fn order(id: &str) -> Order {
         }),
         expires_at: at(180 * 86_400),
         recovery: None,
+        told_at: None,
     }
 }
 

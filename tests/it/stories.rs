@@ -180,11 +180,13 @@ on_every_store! {
         a_browsers_wrong_clock_is_set_right,
         a_batch_is_taken_from_the_pages_of_its_key_only;
     imports:
+        an_order_of_an_import_closes_the_cart_of_its_line,
         the_lines_of_an_import_do_what_their_calls_would,
         an_import_sent_again_changes_nothing,
         an_import_is_bounded_and_for_servers,
         a_year_of_imported_carts_is_counted_and_mails_nobody;
     payments:
+        a_payment_tried_again_by_another_way_is_on_its_way_anew,
         a_payment_that_takes_long_is_reminded_of_once,
         unless_the_shop_asks_for_it_no_payment_is_reminded_of,
         the_reminder_of_a_payment_is_looked_at_again_before_each_attempt,

@@ -152,6 +152,9 @@ const READ: &[u16] = &[400, 401, 403, 404, 405, 500, 503];
 /// What a call with a body or an idempotency key may answer.
 const WRITE: &[u16] = &[400, 401, 403, 404, 405, 408, 413, 415, 422, 500, 503];
 
+/// Writes that change nothing when they are told again, and keep no answer for a key.
+const KEEPS_NO_ANSWER: &[&str] = &["/v1/stock", "/v1/opt-outs", "/v1/batch"];
+
 pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Kind, &mut Operation)> {
     let writes = [&mut item.put, &mut item.patch, &mut item.post, &mut item.delete].into_iter().flatten();
     let reads = [&mut item.get].into_iter().flatten();
@@ -203,7 +206,7 @@ pub(super) fn add_parameters(operation: &mut Operation, kind: Kind, path: &str) 
     }
     let about = "The shop, for a key of the whole server with several shops; or the header `Cartwake-Shop`.";
     parameters.push(parameter("shop", ParameterIn::Query, SHOP_PATTERN, about));
-    if kind == Kind::Write {
+    if kind == Kind::Write && !KEEPS_NO_ANSWER.contains(&path) {
         let about = "Names a write: a repeat with the same key gets the first answer. Kept for a day.";
         parameters.push(parameter(IDEMPOTENCY_KEY, ParameterIn::Header, KEY_PATTERN, about));
     }

@@ -68,6 +68,7 @@ fn order(id: &str, status: OrderStatus, placed_at: Moment) -> What {
         total: Minor::new(100).expect("in range"),
         items: Vec::new(),
         placed_at,
+        said_at: None,
         recovery: None,
     }))
 }

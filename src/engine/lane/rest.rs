@@ -26,10 +26,10 @@ impl LaneLoop {
         if is_later && self.dispatcher.is_stopped(&self.lane) { self.looks_again_at } else { self.rests_until }
     }
 
-    /// Something was looked at that waits until its endpoint is started: so does what is not as old.
+    /// Something was looked at that waits until its endpoint is started: so does what is not as old. The lane is told of it
+    /// all the time, for it stays due.
     pub(super) fn wait_for_its_endpoint(&mut self) {
         self.looks_again_at = instant() + STOPPED_LOOK;
-        self.may_be_due = true;
     }
 
     pub(super) fn note_answer(&mut self, failed: Option<StoreError>) {

@@ -32,6 +32,8 @@ pub struct OrderRecord<'a> {
     /// Of `paid_as`: experiments and arms.
     #[serde(default, borrow)]
     arms: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told_at: Option<i64>,
 }
 
 impl<'a> OrderRecord<'a> {
@@ -56,6 +58,7 @@ impl<'a> OrderRecord<'a> {
                 .map(|reminder| (Cow::Borrowed(reminder.cart.as_str()), reminder.abandonment, reminder.step)),
             step: step.map(|step| Cow::Borrowed(step.as_str())),
             arms: arms.iter().map(names).collect(),
+            told_at: order.told_at.map(Moment::millis),
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> OrderRecord<'a> {
             recovery: known(self.recovery, |(cart, abandonment, step)| {
                 Some(ReminderId { cart: CartId::parse(&cart).ok()?, abandonment, step })
             })?,
+            told_at: self.told_at.map(Moment::from_millis),
         })
     }
 }

@@ -254,6 +254,7 @@ fn order() -> impl Strategy<Value = OrderNews> {
         total: Minor::new(4488).expect("in range"),
         items: Vec::new(),
         placed_at: at(0),
+        said_at: None,
         recovery: None,
     })
 }

@@ -70,6 +70,7 @@ async fn fill(engine: &Arc<Engine>) {
         total: minor(100),
         items: Vec::new(),
         placed_at: engine.now(),
+        said_at: None,
         recovery: None,
     };
     engine.order(&shop(), news, None).await.expect("fair weather");

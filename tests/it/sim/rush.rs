@@ -37,6 +37,7 @@ pub fn rush(world: &Arc<World>, process: usize, claim: &Claim) {
             total: Minor::new(4_488).expect("in range"),
             items: Vec::new(),
             placed_at: world.now(),
+            said_at: None,
             recovery: None,
         });
         let wait = *dice.pick(&[0, 5, 20, 50, 2_500]);
@@ -80,6 +81,7 @@ fn news_of_payment(dice: &mut Dice, cart: &Cart) -> Option<OrderNews> {
         total: order.total,
         items: Vec::new(),
         placed_at: order.placed_at,
+        said_at: None,
         recovery: None,
     })
 }

@@ -232,6 +232,7 @@ impl Storefront {
             currency: eur(),
             total: Minor::new(4_488).expect("in range"),
             placed_at: self.happened(now),
+            said_at: None,
             recovery: None,
         };
         self.orders.push(news.clone());

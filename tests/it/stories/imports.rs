@@ -23,6 +23,15 @@ fn statuses(answer: &Answer) -> Vec<u64> {
     results.iter().map(|result| result["status"].as_u64().expect("a status is a number")).collect()
 }
 
+/// The order on a line is of the cart that the line names, as in a recorded session.
+pub async fn an_order_of_an_import_closes_the_cart_of_its_line(on: Backend) {
+    let shop = Shop::open(on).await;
+    let order = json!({"order_id": "o-1", "status": "paid", "currency": "EUR", "total_minor": 4988});
+    let answer = imports(&shop, &[line("put", "c-1", &cart_of("joe@example.com")), line("order", "c-1", &order)]).await;
+    assert_eq!(answer.body["results"][1]["order"]["carts"], json!(["c-1"]), "{answer:?}");
+    assert_eq!(shop.state("c-1").await, "converted");
+}
+
 pub async fn the_lines_of_an_import_do_what_their_calls_would(on: Backend) {
     let shop = Shop::open(on).await;
     let order = order_of("o-1", "ann@example.com", &["p-1", "p-2"], shop.now());

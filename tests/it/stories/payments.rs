@@ -346,3 +346,27 @@ pub async fn a_failed_payment_of_a_part_of_the_cart_opens_all_of_it_again(on: Ba
     let steps: Vec<_> = reminders(&shop).iter().map(|data| data["step"]["name"].clone()).collect();
     assert_eq!(steps, ["first", "second"]);
 }
+
+/// The card fails, and the shopper pays by bank transfer: the same order, and a payment that is on its way again.
+pub async fn a_payment_tried_again_by_another_way_is_on_its_way_anew(on: Backend) {
+    let shop = Shop::open(on).await;
+    shop.puts("c-1", cart_of("joe@example.com")).await;
+    let tells = async |status: &str, at: Moment| {
+        let mut order = order_of("o-1", "joe@example.com", &["p-1", "p-2"], at);
+        (order["status"], order["occurred_at"]) = (json!(status), json!(at.to_string()));
+        shop.orders(order).await.body["applied"] == json!(true)
+    };
+    let at = |minutes| shop.now().plus(minutes * MINUTE);
+    let (first, failed, again) = (at(0), at(1), at(2));
+    shop.clock.advance(3 * MINUTE);
+    assert!(tells("pending", first).await && tells("failed", failed).await);
+    assert_eq!(shop.state("c-1").await, "active", "nothing is paid");
+    assert!(tells("pending", again).await);
+    assert_eq!(shop.state("c-1").await, "payment_pending");
+    assert!(!tells("failed", failed).await, "known, and overtaken");
+    assert!(!tells("pending", first).await);
+    shop.advance(30 * HOUR).await;
+    assert_eq!(shop.receiver.of_kind("cart.reminder").len(), 0, "a payment on its way is no abandonment");
+    assert!(tells("paid", again).await);
+    assert_eq!(shop.state("c-1").await, "converted");
+}

@@ -22,9 +22,9 @@ pub fn order() -> impl Strategy<Value = Order> {
         abandonment,
         step,
     }));
-    let later = (moment(), recovery);
+    let later = (moment(), recovery, of(moment()));
     (shop(), order_id(), select(OrderStatus::ALL), money, moment(), vec(cart_id(), 0..4), paid_as, later).prop_map(
-        |(shop, id, status, (currency, total), placed_at, carts, paid_as, (expires_at, recovery))| Order {
+        |(shop, id, status, (currency, total), placed_at, carts, paid_as, (expires_at, recovery, told_at))| Order {
             shop,
             id,
             status,
@@ -35,6 +35,7 @@ pub fn order() -> impl Strategy<Value = Order> {
             paid_as,
             expires_at,
             recovery,
+            told_at,
         },
     )
 }
