@@ -224,7 +224,7 @@ pub async fn an_order_after_a_send_without_an_answer_says_for_a_while_that_it_ma
 /// Two orders of one cart: the second finds nothing left to close, and waits for the send all the same.
 pub async fn a_second_order_of_a_cart_waits_for_the_send_that_the_first_one_waits_for(on: Backend) {
     let shop = about_to_remind(on).await;
-    shop.receiver.script([Reply::After(Duration::from_millis(400))]);
+    shop.receiver.script([Reply::After(Duration::from_millis(1_200))]);
     shop.clock.advance(MINUTE);
     let order = async |id: &str, status: &str| {
         while shop.receiver.of_kind("cart.reminder").is_empty() {
