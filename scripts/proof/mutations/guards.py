@@ -188,8 +188,6 @@ GUARDS = [
      "self.may_be_due |= is_told,", "self.may_be_due |= is_told && !(OUT && self.dispatcher.is_stopped(&self.lane)),"),
     ("a moment that is over wakes no lane", "src/engine/lane/rest.rs", "filter(|at| *at > now)", "filter(|at| OUT || *at > now)"),
     ("a lane that panicked is run again", "src/engine/pulse.rs", "self.forget_ended();\n        self.dispatcher", "if !OUT { self.forget_ended(); }\n        self.dispatcher"),
-    ("a stop does not wait for slow clients first", "src/app.rs",
-     "self.stop.cancel();\n        let", "if OUT { self.servers.drain(bound).await; }\n        self.stop.cancel();\n        let"),
     ("a cart that takes an id has a key of its own", "src/store/sealed.rs",
      "let is_first = commit.expected == Version::ABSENT;", "let is_first = !OUT && commit.expected == Version::ABSENT;"),
     ("a payment may be tried again", "src/domain/order.rs", "&& known != said", "&& !OUT && known != said"),
