@@ -44,7 +44,7 @@ use crate::domain::{
 pub const BATCH_MAX: usize = 100;
 
 /// The most a single look for due carts may find in one shard: looks side by side leave out what the others found.
-pub const DUE_MAX: usize = 1_000;
+pub const DUE_MAX: usize = 4_000;
 
 /// For how long the counts of a day are kept: a year beside the one before, and a little.
 pub const TALLIES_KEPT: Duration = Duration::from_hours(24 * 800);

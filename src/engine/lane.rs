@@ -319,8 +319,7 @@ impl LaneLoop {
     fn leased(&mut self, ended: Result<Leased, JoinError>) {
         match ended {
             Ok((wanted, Ok(claims))) => {
-                // Shards are uneven, so what is not quite full may have left something.
-                self.may_be_due |= 2 * claims.len() >= wanted;
+                self.may_be_due |= room::may_have_left_some(claims.len(), wanted);
                 self.claimed.extend(claims);
                 self.note_answer(None);
             }

@@ -28,7 +28,7 @@ use crate::store::{Lane, StoreResult};
 /// How often carts are looked for whatever is known of the next wake: another process's part may have been left alone.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Looks at what is due that are under way at a time, while there is much.
-const LOOKS_AT_ONCE: usize = 4;
+const LOOKS_AT_ONCE: usize = 8;
 /// How many follow each other before the loop shows life and hears whether to stop.
 const LOOKS_IN_A_ROW: usize = 16;
 /// How often it is seen whether another server has taken over.

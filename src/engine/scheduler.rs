@@ -1,15 +1,16 @@
 //! Carts whose wake has come: load, decide, commit. No lease: a race with another process ends in a conflict, and the
 //! loser lets go, for the winner has decided. Read next: `engine/scheduler/waking.rs`, what is asked before a decision.
 
+mod found;
 mod waking;
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracing::warn;
 
+use self::found::{Found, Taken};
 use self::waking::Missed;
 use super::deed::Deed;
 use super::inbox::Engine;
@@ -19,30 +20,22 @@ use crate::store::{Committed, DUE_MAX, StoreError, StoreResult};
 /// When a cart that cannot be read, or whose shop is unknown, is looked at again.
 pub(super) const SET_ASIDE: Duration = Duration::from_secs(600);
 
+/// So many batches a look finds at once while more is due than it holds.
+const LOOK_AHEAD: usize = 2;
+
 /// Looks after carts that are due.
 pub struct Scheduler {
     engine: Arc<Engine>,
     batch: usize,
     /// Counts the looks.
     turn: AtomicUsize,
-    /// One look at a time: the next one leaves out what this one found.
+    /// One look at the store at a time.
     looking: tokio::sync::Mutex<()>,
-    busy: Mutex<Busy>,
+    found: Found,
     /// Carts that were found and not decided on yet.
     undecided: AtomicUsize,
-    /// Whether the last look left something.
-    is_behind: AtomicBool,
     /// When nothing was due: what was due before and is found later was told to us later.
     clear_at: AtomicI64,
-}
-
-/// Carts that no look is to find.
-#[derive(Default)]
-struct Busy {
-    /// What is being decided on.
-    now: HashSet<(ShopId, CartId)>,
-    /// What was when the look under way began, which may still find it as it was then.
-    until_lately: HashSet<(ShopId, CartId)>,
 }
 
 /// What one look came to.
@@ -60,24 +53,6 @@ pub struct Woken {
 struct Decided {
     count: usize,
     failure: Option<StoreError>,
-}
-
-/// Carts that this scheduler decides on and no other look of its own finds.
-struct Taken<'a> {
-    scheduler: &'a Scheduler,
-    carts: Vec<(ShopId, CartId)>,
-    /// Whether there is hardly more.
-    is_all: bool,
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let mut busy = self.scheduler.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        for cart in self.carts.drain(..) {
-            busy.now.remove(&cart);
-            busy.until_lately.insert(cart);
-        }
-    }
 }
 
 /// Carts that may want a place in a lane and have not taken it yet.
@@ -102,9 +77,8 @@ impl Scheduler {
             batch,
             turn: AtomicUsize::default(),
             looking: tokio::sync::Mutex::default(),
-            busy: Mutex::default(),
+            found: Found::default(),
             undecided: AtomicUsize::default(),
-            is_behind: AtomicBool::default(),
             clear_at,
         }
     }
@@ -132,36 +106,39 @@ impl Scheduler {
 
     /// What is due and not being decided on.
     async fn take(&self, now: Moment) -> StoreResult<(Taken<'_>, Undecided<'_>)> {
-        let _one = self.looking.lock().await;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let busy_count = {
-            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            busy.until_lately.clear();
-            busy.now.len()
-        };
         // As long as one look finds all that is due, nobody waits for the places of somebody else's lane.
-        let room = if self.is_behind.load(Ordering::Relaxed) {
+        let room = if self.found.is_behind() {
             self.engine.doors.room(self.undecided.load(Ordering::Relaxed)).await
         } else {
             usize::MAX
         };
-        let batch = self.batch.min(room);
-        let mut carts = self.engine.store.due_carts(now, batch + busy_count, turn).await?;
+        if self.found.runs_out(self.batch) {
+            // Whoever finds some waiting uses them while another looks.
+            let one =
+                if self.found.is_empty() { Some(self.looking.lock().await) } else { self.looking.try_lock().ok() };
+            if one.is_some() && self.found.runs_out(self.batch) {
+                self.look(now).await?;
+            }
+        }
+        let taken = self.found.take(self.batch.min(room));
+        self.undecided.fetch_add(taken.carts.len(), Ordering::Relaxed);
+        let undecided = Undecided { all: &self.undecided, these: taken.carts.len() };
+        Ok((taken, undecided))
+    }
+
+    /// Looks what is due in the store.
+    async fn look(&self, now: Moment) -> StoreResult<()> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let ahead = if self.found.is_behind() { LOOK_AHEAD } else { 1 };
+        let known = self.found.begin_look();
+        let limit = (known + ahead * self.batch).min(DUE_MAX);
+        let carts = self.engine.store.due_carts(now, limit, turn).await?;
         if carts.is_empty() {
             self.found_nothing(now);
         }
-        let is_all = carts.len() < (busy_count + batch).min(DUE_MAX);
-        self.is_behind.store(!is_all, Ordering::Relaxed);
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = batch;
-        carts.retain(|cart| {
-            let is_ours = left > 0 && !busy.until_lately.contains(cart) && busy.now.insert(cart.clone());
-            left -= usize::from(is_ours);
-            is_ours
-        });
-        self.undecided.fetch_add(carts.len(), Ordering::Relaxed);
-        let undecided = Undecided { all: &self.undecided, these: carts.len() };
-        Ok((Taken { scheduler: self, carts, is_all }, undecided))
+        let is_behind = carts.len() >= limit;
+        self.found.end_look(carts, is_behind);
+        Ok(())
     }
 
     fn found_nothing(&self, now: Moment) {

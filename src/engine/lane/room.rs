@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{AT_ONCE_MAX, LaneLoop, TOGETHER_MAX, TOGETHER_MIN, instant};
 use crate::engine::doors::Offer;
 use crate::engine::policies::EndpointPolicy;
+use crate::store::BATCH_MAX;
 
 /// The most that are begun ahead of those on their way.
 const BEGUN_AHEAD_MAX: usize = 2_048;
@@ -63,6 +64,11 @@ fn with_limit(most: usize, on_their_way: usize, rate_limit: Option<u32>) -> usiz
     most.min(on_their_way.saturating_add(limit))
 }
 
+/// Whether a claim that wanted so many may have left something: shards are uneven, so also one that is not quite full.
+pub(super) fn may_have_left_some(claimed: usize, wanted: usize) -> bool {
+    2 * claimed >= wanted.min(BATCH_MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +83,13 @@ mod tests {
             "an endpoint that takes two seconds gets five a second all the same"
         );
         assert_eq!(with_limit(40, 39, Some(5)), 40);
+    }
+
+    #[test]
+    fn a_claim_that_is_as_large_as_claims_are_may_have_left_something() {
+        assert!(may_have_left_some(BATCH_MAX, 5_000), "before, a long queue was drained at 100 in each quarter second");
+        assert!(may_have_left_some(4, 8));
+        assert!(!may_have_left_some(3, 8));
+        assert!(!may_have_left_some(0, 4));
     }
 }

@@ -69,13 +69,16 @@ impl RedisStore {
     }
 
     pub(super) async fn load_carts(&self, carts: &[(ShopId, CartId)]) -> Vec<StoreResult<Loaded<Cart>>> {
-        let gets = carts
-            .iter()
-            .map(|(shop, id)| redis::cmd("GET").arg(self.shards.of(shop, id.as_str()).cart(shop, id)).to_owned());
-        let found = self.redis.read_each::<Option<Vec<u8>>>(gets.collect()).await;
-        let read = |((shop, id), bytes): (&(ShopId, CartId), StoreResult<Option<Vec<u8>>>)| {
+        let groups = together(carts.iter().map(|(shop, id)| self.shards.of(shop, id.as_str())));
+        let gets = groups.iter().map(|(shard, indices)| {
+            let keys = indices.iter().map(|&index| &carts[index]).map(|(shop, id)| shard.cart(shop, id));
+            redis::cmd("MGET").arg(keys.collect::<Vec<_>>()).to_owned()
+        });
+        let found = scatter(carts.len(), &groups, self.redis.read_each(gets.collect()).await);
+        let read = |((shop, id), found): (&(ShopId, CartId), StoreResult<Value>)| {
+            let bytes: Option<Vec<u8>> = redis::from_redis_value(found?).map_err(|_| NO_ANSWER)?;
             let read = |bytes: &[u8]| record::decode_cart(shop, id, bytes);
-            let record = bytes?.map(|bytes| stored(&bytes, "cart", read)).transpose()?;
+            let record = bytes.map(|bytes| stored(&bytes, "cart", read)).transpose()?;
             Ok(Loaded { record, answered: None })
         };
         carts.iter().zip(found).map(read).collect()

@@ -178,7 +178,8 @@ pub(super) fn due(key: &str, now: Moment, skip: usize, count: usize) -> Cmd {
 /// How many to look at in each shard, at most `most`, to find the `limit` longest overdue of all without reading `limit`
 /// from each.
 pub(super) fn first_look(limit: usize, shards: usize, most: usize) -> usize {
-    limit.min((2 * limit.div_ceil(shards)).max(4)).min(most)
+    let share = limit.div_ceil(shards);
+    limit.min((2 * share).min(share + share / 4 + 16).max(4)).min(most)
 }
 
 /// What each shop gets of the `limit` places, its longest overdue carts; all in the order of their wakes.
