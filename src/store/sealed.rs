@@ -38,11 +38,19 @@ pub struct SealedStore {
     keyring: Option<Arc<dyn Keyring>>,
     random: Random,
     /// Keys used lately, so that a burst of reminders asks the keyring once.
-    lately: Lately<KeyName, Kept>,
+    lately: Lately<KeyName, Remembered>,
 }
 
 /// A key, and how long it is kept for sure.
 type Kept = (SealKey, Moment);
+
+/// What is remembered of a name.
+#[derive(Clone, Copy)]
+enum Remembered {
+    Key(Kept),
+    /// Its cart names nobody yet: a key that there is of it is that of an earlier cart of this id, and may go with it.
+    NoKey,
+}
 
 impl SealedStore {
     /// Seals what this store keeps with keys out of this keyring.
@@ -66,7 +74,8 @@ impl SealedStore {
             let known = needed.and_then(|until| self.known(name, commit.expected, until));
             if let (Some(cart), None, true) = (commit.cart, &known, personal.is_some()) {
                 let until = cart.expires_at.plus(LIFE_BEYOND);
-                let is_first = commit.expected == Version::ABSENT;
+                let is_first =
+                    commit.expected == Version::ABSENT || matches!(self.lately.get(&name), Some(Remembered::NoKey));
                 wanted.push(NewKey { name, fresh: SealKey(self.fresh()?), until, is_first });
             }
             parts.push((name, personal, known));
@@ -84,7 +93,7 @@ impl SealedStore {
                 continue;
             };
             let (key, until) = known.or_else(|| made.next()).ok_or(StoreError::Corrupt { what: "key" })?;
-            self.lately.put(name, (key, until));
+            self.lately.put(name, Remembered::Key((key, until)));
             let blob = cipher::seal(keyring.id(), (name, key, until), personal, self.fresh()?)?;
             sealed.push(Some(record::with_sealed(cart, blob)));
         }
@@ -93,7 +102,14 @@ impl SealedStore {
 
     /// A key of which it is known that it stays: of a new cart none is, for another of its id may have been erased.
     fn known(&self, name: KeyName, expected: Version, until: Moment) -> Option<Kept> {
-        self.lately.get(&name).filter(|(_, kept)| expected != Version::ABSENT && *kept >= until)
+        self.key_of(&name).filter(|(_, kept)| expected != Version::ABSENT && *kept >= until)
+    }
+
+    fn key_of(&self, name: &KeyName) -> Option<Kept> {
+        match self.lately.get(name)? {
+            Remembered::Key(kept) => Some(kept),
+            Remembered::NoKey => None,
+        }
     }
 
     async fn commit_sealed(&self, commits: Vec<Commit<'_>>) -> Vec<StoreResult<Committed>> {
@@ -193,7 +209,7 @@ impl SealedStore {
             for (name, mut keys) in names.into_iter().zip(found) {
                 if let Some(key) = keys.pop() {
                     // How long it is kept its record will say.
-                    self.lately.put(name, (key, Moment::from_millis(i64::MIN)));
+                    self.lately.put(name, Remembered::Key((key, Moment::from_millis(i64::MIN))));
                 }
             }
         });
@@ -210,17 +226,17 @@ impl SealedStore {
             return Err(StoreError::Unusable(why.to_owned()));
         };
         let name = KeyName::of(&cart.shop, &cart.id);
-        if let Some((key, _)) = self.lately.get(&name)
+        if let Some((key, _)) = self.key_of(&name)
             && let Opened::Open(personal) = blob.open(name, key)
         {
-            self.lately.put(name, (key, blob.until));
+            self.lately.put(name, Remembered::Key((key, blob.until)));
             record::restore_personal(&mut cart, &personal)?;
             return Ok(cart);
         }
         // Remembered from another life of this id, or not asked for yet.
         for key in keyring.find(&[name]).await?.pop().unwrap_or_default().into_iter().rev() {
             if let Opened::Open(personal) = blob.open(name, key) {
-                self.lately.put(name, (key, blob.until));
+                self.lately.put(name, Remembered::Key((key, blob.until)));
                 record::restore_personal(&mut cart, &personal)?;
                 return Ok(cart);
             }
@@ -241,7 +257,14 @@ impl SealedStore {
         }
         for one in &mut found {
             let Ok(holder) = one else { continue };
-            let Some(sealed) = cart_of(holder).filter(|cart| cart.content.sealed.is_some()).cloned() else { continue };
+            let Some(cart) = cart_of(holder) else { continue };
+            if cart.content.sealed.is_none() {
+                if self.keyring.is_some() {
+                    self.lately.put(KeyName::of(&cart.shop, &cart.id), Remembered::NoKey);
+                }
+                continue;
+            }
+            let sealed = cart.clone();
             match (self.open(sealed).await, cart_of(holder)) {
                 (Ok(open), Some(cart)) => *cart = open,
                 (Err(error), _) => *one = Err(error),

@@ -185,6 +185,23 @@ async fn a_cart_made_anew_while_the_old_one_is_removed_keeps_its_key() {
 }
 
 #[tokio::test]
+async fn a_cart_made_anew_that_names_nobody_yet_gets_a_key_of_its_own_when_it_does() {
+    let (folder, inner) = (TempDir::new().expect("a folder"), Arc::new(MemoryStore::new([7; 32])));
+    let keys = keyring(folder.path());
+    let cart = cart("c-1");
+    let (one, two) = (sealing(&inner, Some(keys.clone())), sealing(&inner, Some(keys.clone())));
+    write(&one, &cart, 0).await;
+    let removal = Commit { expected: Version(1), ..Commit::removal(&cart.shop, &cart.id, at(2)) };
+    assert!(matches!(two.commit(removal).await, Ok(Committed::Done)));
+    let nobody = smallest_cart("c-1");
+    write(&two, &nobody, 0).await;
+    assert_eq!(read(&one, &cart).await.expect("readable"), nobody);
+    write(&one, &cart, 1).await;
+    let later = sealing(&inner, Some(keys));
+    assert_eq!(read(&later, &cart).await.expect("readable"), cart, "the key that it remembered is gone");
+}
+
+#[tokio::test]
 async fn keyrings_keep_what_came_first_until_it_is_deleted() {
     let folder = TempDir::new().expect("a folder");
     let settings = RedisSettings {

@@ -81,8 +81,8 @@ impl Scheduler {
         self.decide_all(sleepers, known, missed, now).await
     }
 
-    /// Decides about each. Who becomes part of an experiment by it is noted first, and decided about anew: from then on
-    /// every cart of theirs finds them in the same arm.
+    /// Decides about each. Who becomes part of an experiment by it is noted before that is stored, and decided about anew
+    /// where the note found others: from then on every cart of theirs finds them in the same arm.
     async fn decide_all<'a>(
         &self,
         sleepers: Vec<Sleeper<'a>>,
@@ -100,7 +100,6 @@ impl Scheduler {
                     continue;
                 }
             };
-            let again = whose.may_expose(&person).then(|| cart.clone());
             let deed = match self.decide_with_stock(&whose, cart, &person, &stock, now).await {
                 Ok(deed) => deed,
                 Err(error) => {
@@ -108,20 +107,23 @@ impl Scheduler {
                     continue;
                 }
             };
-            let exposure = deed.as_ref().and_then(|deed| exposure(&whose, deed, &person, now));
-            match (again, exposure) {
-                (Some(cart), Some(exposure)) => {
+            match deed.as_ref().and_then(|deed| exposure(&whose, deed, &person, now)) {
+                Some(exposure) => {
                     let until = now.plus(whose.policy.program.retention.converted);
+                    let mut then = person;
+                    then.learn(Note::Exposed(exposure.clone()));
                     asked.push(Asked { shop: whose.shop, hashes, leave: Some((Note::Exposed(exposure), until)) });
-                    exposed.push((whose, cart, stock));
+                    exposed.push((whose, deed, then, stock));
                 }
-                _ => deeds.extend(deed),
+                None => deeds.extend(deed),
             }
         }
         let persons = self.engine.persons(&asked, now).await;
-        for ((whose, cart, stock), person) in exposed.into_iter().zip(persons) {
+        for ((whose, deed, then, stock), person) in exposed.into_iter().zip(persons) {
             let decided = match person {
-                Ok(person) => self.decide_with_stock(&whose, cart, &person, &stock, now).await,
+                // Nothing but the note is new, and it says what was decided by.
+                Ok(person) if person == then => Ok(deed),
+                Ok(person) => self.decide_again(&whose, &person, &stock, now).await,
                 Err(error) => Err(error),
             };
             match decided {
@@ -130,6 +132,21 @@ impl Scheduler {
             }
         }
         deeds
+    }
+
+    /// Decides by what became known since the cart was read.
+    async fn decide_again<'a>(
+        &self,
+        whose: &Whose<'a>,
+        person: &Person,
+        stock: &Stock,
+        now: Moment,
+    ) -> StoreResult<Option<Deed<'a>>> {
+        let loaded = self.engine.store.load(whose.shop, whose.id, None).await;
+        let Some(Sleeper { whose, cart }) = self.sleeper(whose.shop, whose.id, loaded, now).await? else {
+            return Ok(None);
+        };
+        self.decide_with_stock(&whose, cart, person, stock, now).await
     }
 
     /// Decides; a cart that is held for something that cannot be had is enrolled under it before that is stored, so that

@@ -34,7 +34,7 @@ CREATE INDEX notes_by_end ON notes (until);
 /// How long a connection waits for an operator's own session on the file.
 pub const BUSY: Duration = Duration::from_secs(5);
 /// How long the log grows before the writer moves it into the file, while others wait: longer is a longer wait.
-const CHECKPOINT_PAGES: i64 = 1_000;
+const CHECKPOINT_PAGES: i64 = 4_000;
 /// What the log is cut back to after it had to grow.
 const LOG_BYTES_MAX: i64 = 64 << 20;
 const WRITER_CACHE_KIB: i64 = 8_000;
