@@ -134,7 +134,8 @@ impl Scheduler {
         deeds
     }
 
-    /// Decides by what became known since the cart was read.
+    /// Decides by what became known since the cart was read. One that was written meanwhile stays due: of what it says now
+    /// nobody has asked.
     async fn decide_again<'a>(
         &self,
         whose: &Whose<'a>,
@@ -143,10 +144,12 @@ impl Scheduler {
         now: Moment,
     ) -> StoreResult<Option<Deed<'a>>> {
         let loaded = self.engine.store.load(whose.shop, whose.id, None).await;
-        let Some(Sleeper { whose, cart }) = self.sleeper(whose.shop, whose.id, loaded, now).await? else {
-            return Ok(None);
-        };
-        self.decide_with_stock(&whose, cart, person, stock, now).await
+        match self.sleeper(whose.shop, whose.id, loaded, now).await? {
+            Some(again) if again.whose.version == whose.version => {
+                self.decide_with_stock(&again.whose, again.cart, person, stock, now).await
+            }
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// Decides; a cart that is held for something that cannot be had is enrolled under it before that is stored, so that
