@@ -14,7 +14,7 @@
 -- on a repeat.
 local call = redis.call
 local now = tonumber(ARGV[1])
-local times_of, sums, shops, wakes_of, queued, lanes, written, failed = {}, {}, {}, {}, {}, {}, {}, nil
+local times_of, sums, shops, wakes_of, queued, lanes, failed = {}, {}, {}, {}, {}, {}, nil
 
 local function of(places, key)
   local place = places[key]
@@ -36,17 +36,16 @@ local function add(key, name, by, times)
   end
 end
 
-local function put(b, known)
+local function put(b)
   local record, wakes, answer = KEYS[tonumber(ARGV[b + 1])], KEYS[tonumber(ARGV[b + 8])], KEYS[tonumber(ARGV[b + 5])]
   if answer then
     local first = call('GET', answer)
     if first then return first end
   end
-  if (written[record] or string.sub(known or '', 1, 8)) ~= ARGV[b + 2] then return -1 end
+  if call('GETRANGE', record, 0, 7) ~= ARGV[b + 2] then return -1 end
 
   local is_there = ARGV[b + 3] ~= ''
   if is_there then call('SET', record, ARGV[b + 3], 'PX', ARGV[b + 4]) else call('DEL', record) end
-  written[record] = string.sub(ARGV[b + 3], 1, 8)
   if wakes then
     shops[wakes] = ARGV[b + 9]
     of(wakes_of, wakes)[ARGV[b + 10]] = is_there and ARGV[b + 11]
@@ -73,18 +72,10 @@ local function put(b, known)
   return answered
 end
 
-local records, b = {}, 2
-for n = 1, tonumber(ARGV[2]) do
-  records[n] = KEYS[tonumber(ARGV[b + 1])]
-  b = b + 13 + 9 * tonumber(ARGV[b + 13])
-end
-local known = call('MGET', unpack(records))
-
-local answers = {}
-b = 2
+local answers, b = {}, 2
 for n = 1, tonumber(ARGV[2]) do
   -- One that cannot be done keeps no other from being done with its counts.
-  local done, answer = pcall(put, b, known[n])
+  local done, answer = pcall(put, b)
   if done then answers[n] = answer else failed = answer end
   b = b + 13 + 9 * tonumber(ARGV[b + 13])
 end
