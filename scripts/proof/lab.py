@@ -97,7 +97,7 @@ class Receiver:
 
 
 class Redis:
-    """A private redis-server with persistence in a folder of its own."""
+    """A private redis-server, set as docs/redis.md advises, with its data in a folder of its own."""
 
     def __init__(self, folder):
         self.port = free_port()
@@ -105,7 +105,8 @@ class Redis:
             raise SystemExit("redis-server is missing: run scripts/test once, it installs it")
         self.process = subprocess.Popen(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder),
-             "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"],
+             "--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-min-size", "256mb", "--save", "",
+             "--maxmemory-policy", "noeviction"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.url = f"redis://127.0.0.1:{self.port}"
         wait_for("redis-server", self.answers)

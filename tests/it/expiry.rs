@@ -99,3 +99,40 @@ async fn counts_end_in_time_however_they_were_made() {
     let is_just_made = |life: &Duration| *life <= TALLIES_KEPT && *life + Duration::from_secs(600) > TALLIES_KEPT;
     assert!(lives.iter().all(is_just_made), "{lives:?}");
 }
+
+/// The reminders that Redis holds as in flight.
+async fn in_flight(url: &str) -> Vec<String> {
+    redis::from_redis_value(tell(url, "ZRANGE {cw:00}:b 0 -1").await).expect("members")
+}
+
+#[tokio::test]
+async fn a_cart_that_is_removed_takes_along_what_a_dead_process_left_in_flight_and_not_what_may_still_arrive() {
+    let url = own_database();
+    let store = RedisStore::open(settings(&url, 1), [7; 32], at(0)).await.expect("the server is ours");
+    let begun = begun(&store, 4).await;
+    assert_eq!(in_flight(&url).await.len(), 4);
+    let settlement = Settlement {
+        claim: &begun[0].claim,
+        delivery: &Delivery { status: Status::Delivered, ..begun[0].delivery.clone() },
+        keep_until: at(1_000),
+        tallies: &[],
+        unanswered_at: None,
+    };
+    assert_eq!(store.settle(settlement).await.expect("reachable"), Settled::Done);
+    assert_eq!(in_flight(&url).await.len(), 3);
+
+    // Alone, two together, and one while its bytes may still be on their way.
+    let remove = |n: usize, now| {
+        let claim = &begun[n].claim;
+        Commit { expected: Version(1), ..Commit::removal(&claim.lane.shop, &claim.cart, at(now)) }
+    };
+    assert_eq!(store.commit(remove(1, 50)).await.expect("reachable"), Committed::Done);
+    assert_eq!(in_flight(&url).await.len(), 3);
+    for committed in store.commit_all(vec![remove(0, 90_000), remove(2, 90_000)]).await {
+        assert_eq!(committed.expect("reachable"), Committed::Done);
+    }
+    assert_eq!(in_flight(&url).await.len(), 2);
+    assert_eq!(store.commit(remove(3, 90_000)).await.expect("reachable"), Committed::Done);
+    let left = in_flight(&url).await;
+    assert!(matches!(&left[..], [mark] if mark.contains(begun[1].claim.cart.as_str())), "{left:?}");
+}

@@ -222,6 +222,8 @@ on_every_store! {
             a_send_is_in_flight_from_begin_to_settle,
             a_send_in_flight_ends_by_itself,
             two_sends_of_one_cart_are_in_flight_until_both_are_over,
+            a_claim_that_is_given_back_before_it_begins_hides_no_earlier_send,
+            a_send_is_one_of_its_own_cart_alone,
             a_send_that_nobody_answered_may_still_arrive,
             a_send_whose_worker_died_may_still_arrive,
             what_was_delivered_after_all_is_not_awaited_again,

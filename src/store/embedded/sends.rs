@@ -48,11 +48,11 @@ pub fn begin(
     Ok(())
 }
 
-/// The send of a claim is over.
+/// The send of a claim is over. One that another worker began and left is not: nobody knows how that ended.
 pub fn end(db: &Connection, claim: &Claim, fate: Fate) -> Result<(), rusqlite::Error> {
     let (shop, cart, delivery) = names(claim);
-    db.prepare_cached("DELETE FROM sends WHERE shop = ? AND cart = ? AND delivery = ?")?
-        .execute([shop, cart, delivery])?;
+    db.prepare_cached("DELETE FROM sends WHERE shop = ? AND cart = ? AND delivery = ? AND until = ?")?
+        .execute(params![shop, cart, delivery, claim.until.millis()])?;
     match fate {
         Fate::Unsent => {}
         Fate::Delivered => {

@@ -14,24 +14,28 @@ if call('GETRANGE', record, 0, 7) ~= head then return { -1 } end
 if bytes ~= '' then call('SET', record, bytes, 'PX', life) else call('DEL', record) end
 if answer then call('SET', answer, ARGV[8], 'PX', ARGV[9]) end
 if wakes then
-  if bytes ~= '' then call('ZADD', wakes, ARGV[13], cart) else call('ZREM', wakes, cart) end
+  if bytes ~= '' then
+    call('ZADD', wakes, ARGV[13], cart)
+  else
+    call('ZREM', wakes, cart)
+    forget(KEYS[4], shop .. '/' .. cart, now)
+  end
   local first = call('ZRANGE', wakes, 0, 0, 'WITHSCORES')[2]
   if first then call('ZADD', KEYS[2], first, shop) else call('ZREM', KEYS[2], shop) end
 end
 
 local a, answered = 15, 0
 for _ = 1, tonumber(ARGV[15]) do
-  local due, id = ARGV[a + 6], ARGV[a + 8]
+  local due = ARGV[a + 6]
   -- NX: a delivery decided twice is one delivery, wherever it has got to.
   if call('SET', KEYS[tonumber(ARGV[a + 1])], ARGV[a + 4], 'NX') then
     call('ZADD', KEYS[tonumber(ARGV[a + 2])], due, ARGV[a + 5])
     call('ZADD', KEYS[3], 'LT', due, ARGV[a + 3])
-    local sends = KEYS[tonumber(ARGV[a + 7])]
-    if sends then mark(sends, id, due, ARGV[a + 9]) end
-  elseif id ~= '' then
+    if ARGV[a + 8] ~= '' then mark(KEYS[4], { ARGV[a + 8] }) end
+  elseif ARGV[a + 7] == '1' then
     answered = 1
   end
-  a = a + 9
+  a = a + 8
 end
 
 local moved = nil

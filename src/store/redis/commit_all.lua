@@ -1,20 +1,20 @@
 -- Writes of carts or orders of one shard: each is atomic with all that follows from it, and has an answer of its own.
 -- docs/redis.md lists the keys. What all add to one key is added at the end, in one step for each key; writes that count
 -- the same share a set of counts.
--- KEYS  census, shops by first wake, lanes by first due; then what the arguments name by its number, from 1
+-- KEYS  census, shops by first wake, lanes by first due, sends that have begun; then what the arguments name by its
+--       number, from 1
 -- ARGV  1 now, 2 how many writes; then of each write
 --       1 record, 2 the head that must be there, 3 the record to write ('' removes it), 4 its life in ms,
 --       5 answer (0 for none), 6 the answer to keep, 7 its life in ms,
 --       8 wakes of the shop (0 for an order), 9 shop, 10 cart, 11 wake,
---       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due, sends of
---       the cart for a reminder that begins with this write (else 0), id of a delivery that does ('' for others), life
---       of the mark of its send in ms);
+--       12 its set of counts, 13 how many deliveries; then those as (delivery, queue, lane, record, member, due, 1 for one
+--       that begins with this write (else 0), the mark of its send where that is a reminder ('' for others));
 --       after all writes the sets, of each: how many counts, then those as (tallies of the day or census, name, by)
 -- Returns for each write 0, or 1 where a delivery that was to begin with it was known; -1 on a conflict; the first answer
 -- on a repeat.
 local call = redis.call
 local now = tonumber(ARGV[1])
-local times_of, sums, shops, wakes_of, queued, lanes, failed = {}, {}, {}, {}, {}, {}, nil
+local times_of, sums, shops, wakes_of, queued, lanes, marks, failed = {}, {}, {}, {}, {}, {}, {}, nil
 
 local function of(places, key)
   local place = places[key]
@@ -47,6 +47,7 @@ local function put(b)
   local is_there = ARGV[b + 3] ~= ''
   if is_there then call('SET', record, ARGV[b + 3], 'PX', ARGV[b + 4]) else call('DEL', record) end
   if wakes then
+    if not is_there then forget(KEYS[4], ARGV[b + 9] .. '/' .. ARGV[b + 10], now) end
     shops[wakes] = ARGV[b + 9]
     of(wakes_of, wakes)[ARGV[b + 10]] = is_there and ARGV[b + 11]
   end
@@ -61,12 +62,11 @@ local function put(b)
       queue[#queue + 1] = due
       queue[#queue + 1] = ARGV[a + 5]
       if not lanes[lane] or tonumber(due) < tonumber(lanes[lane]) then lanes[lane] = due end
-      local sends = KEYS[tonumber(ARGV[a + 7])]
-      if sends then mark(sends, ARGV[a + 8], due, ARGV[a + 9]) end
-    elseif ARGV[a + 8] ~= '' then
+      if ARGV[a + 8] ~= '' then marks[#marks + 1] = ARGV[a + 8] end
+    elseif ARGV[a + 7] == '1' then
       answered = 1
     end
-    a = a + 9
+    a = a + 8
   end
 
   return answered
@@ -77,7 +77,7 @@ for n = 1, tonumber(ARGV[2]) do
   -- One that cannot be done keeps no other from being done with its counts.
   local done, answer = pcall(put, b)
   if done then answers[n] = answer else failed = answer end
-  b = b + 13 + 9 * tonumber(ARGV[b + 13])
+  b = b + 13 + 8 * tonumber(ARGV[b + 13])
 end
 
 local set = 0
@@ -105,6 +105,7 @@ for wakes, carts in pairs(wakes_of) do
   local first = call('ZRANGE', wakes, 0, 0, 'WITHSCORES')
   if first[2] then call('ZADD', KEYS[2], first[2], shops[wakes]) else call('ZREM', KEYS[2], shops[wakes]) end
 end
+mark(KEYS[4], marks)
 for queue, members in pairs(queued) do call('ZADD', queue, unpack(members)) end
 for lane, due in pairs(lanes) do call('ZADD', KEYS[3], 'LT', due, lane) end
 for key, counts in pairs(sums) do

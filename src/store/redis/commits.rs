@@ -8,13 +8,13 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use super::batch::{NO_ANSWER, all_failed, scatter, together};
-use super::keys::{Shard, Subject, census_field, delivery_member, lane_member};
+use super::keys::{Shard, Subject, census_field, delivery_member, lane_member, send_mark};
 use super::script::{COMMIT, COMMIT_ALL, COMMIT_ALL_EVEN_WHEN_FULL, COMMIT_EVEN_WHEN_FULL, Gathered, Script};
-use super::sends::{SEND_SLACK, write_delivery};
+use super::sends::write_delivery;
 use super::{RedisStore, life_ms, score};
 use crate::domain::{Cart, CartId, Census, EventKey, Moment, Order, OrderId, ShopId, Tally};
 use crate::store::{
-    Commit, Committed, Keep, Lane, Loaded, OrderCommit, Queue, Sends, StoreError, StoreResult, Stored, Version, record,
+    Commit, Committed, Keep, Lane, Loaded, OrderCommit, Queue, StoreError, StoreResult, Stored, Version, record,
 };
 
 const HEAD_BYTES: usize = 8;
@@ -124,12 +124,6 @@ impl RedisStore {
         let answer = self.redis.run::<Vec<Value>>(script, &call).await?.pop();
         committed(answer.ok_or(NO_ANSWER)?)
     }
-
-    pub(super) async fn sends_of(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
-        let shard: Shard = self.shards.of(shop, id.as_str());
-        let ends: Vec<i64> = self.redis.read(redis::cmd("HVALS").arg(shard.sends(shop, id))).await?;
-        Ok(Sends::of(ends.into_iter().map(Moment::from_millis), now))
-    }
 }
 
 /// Whether a full Redis is to refuse this: a new cart, or an answer to keep beside one that stays open. What the loops
@@ -169,7 +163,7 @@ struct Counts<'a> {
 impl<'a> Writes<'a> {
     fn new(shard: Shard, now: Moment, count: usize) -> Self {
         let mut call = Gathered::default();
-        call.keys([shard.census(), shard.shops(), shard.lanes()]);
+        call.keys([shard.census(), shard.shops(), shard.lanes(), shard.begun()]);
         call.arg(now.millis()).arg(count);
         Self { shard, count, call, counts: Vec::new() }
     }
@@ -211,10 +205,9 @@ impl<'a> Writes<'a> {
             let queue = call.shared_key(shard.queue(&lane, Queue::First));
             call.arg(record).arg(queue).arg(lane_member(&lane)).arg(write_delivery(delivery, None));
             call.arg(delivery_member(&delivery.id, &delivery.cart)).arg(score(begun_until.unwrap_or(delivery.due_at)));
-            let is_marked = begun_until.is_some() && delivery.id.is_reminder();
-            let sends = if is_marked { call.key(shard.sends(shop, id)) } else { 0 };
-            call.arg(sends).arg(begun_until.map_or("", |_| delivery.id.as_str()));
-            call.arg(begun_until.map_or(0, |until| life_ms(commit.now, until, SEND_SLACK)));
+            let marked_until = begun_until.filter(|_| delivery.id.is_reminder()).map(score);
+            call.arg(u8::from(begun_until.is_some()));
+            call.arg(marked_until.map(|until| send_mark(shop, id, &delivery.id, until)).unwrap_or_default());
         }
     }
 

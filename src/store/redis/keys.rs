@@ -129,9 +129,15 @@ impl Shard {
         self.key("x:", &[lane.shop.as_str(), "/", lane.endpoint.as_str()])
     }
 
-    /// The sends of a cart that have begun.
+    /// The sends of reminders that have begun.
     #[must_use]
-    pub fn sends(self, shop: &ShopId, id: &CartId) -> String {
+    pub fn begun(self) -> String {
+        self.key("b", &[])
+    }
+
+    /// The sends of a cart that nobody answered.
+    #[must_use]
+    pub fn unanswered(self, shop: &ShopId, id: &CartId) -> String {
         self.key("s:", &[shop.as_str(), "/", id.as_str()])
     }
 
@@ -193,6 +199,24 @@ pub fn delivery_member(id: &DeliveryId, cart: &CartId) -> String {
 pub fn parse_delivery_member(member: &str) -> Option<(DeliveryId, CartId)> {
     let (id, cart) = member.split_once(' ')?;
     Some((DeliveryId::parse(id)?, CartId::parse(cart).ok()?))
+}
+
+/// A cart, as the marks of its sends begin.
+#[must_use]
+pub fn cart_mark(shop: &ShopId, cart: &CartId) -> String {
+    format!("{shop}/{cart}")
+}
+
+/// A delivery, as the mark of its send begins.
+#[must_use]
+pub fn delivery_mark(shop: &ShopId, cart: &CartId, id: &DeliveryId) -> String {
+    format!("{shop}/{cart}/{id}")
+}
+
+/// The mark of a send that is leased until then.
+#[must_use]
+pub fn send_mark(shop: &ShopId, cart: &CartId, id: &DeliveryId, until: i64) -> String {
+    format!("{shop}/{cart}/{id}/{until}")
 }
 
 /// A lane as a member of the lanes, or a field of the pauses. No id contains a `/`.
@@ -272,7 +296,8 @@ mod tests {
             shard.queue(&lane, Queue::First),
             shard.queue(&lane, Queue::Again),
             shard.dead(&lane),
-            shard.sends(&shop(), &cart("c")),
+            shard.begun(),
+            shard.unanswered(&shop(), &cart("c")),
             shard.answer(Subject::Cart(&shop(), &cart("c")), &key),
             shard.answer(Subject::Order(&shop(), &order), &key),
             shard.tallies(&shop(), Day::from_number(20_000)),

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::commits::add_tallies;
 use super::keys::{Shard, delivery_member, lane_member, parse_delivery_member};
 use super::script::{BURY, Gathered, REVIVE, SEEK};
-use super::sends::{DELIVERY_SLACK, number, read_delivery, settled, write_delivery};
+use super::sends::{DELIVERY_SLACK, mark_of, number, read_delivery, settled, write_delivery};
 use super::wakes::Scored;
 use super::{RedisStore, score};
 use crate::domain::{CartId, DeliveryId, Moment, ShopId};
@@ -129,10 +129,10 @@ impl RedisStore {
         let shard = self.shards.of(shop, cart.as_str());
         let mut call = Gathered::default();
         let [first, again] = Queue::ALL.map(|queue| shard.queue(&claim.lane, queue));
-        call.keys([first, again, shard.delivery(&claim.delivery), shard.sends(shop, cart), shard.dead(&claim.lane)]);
+        call.keys([first, again, shard.delivery(&claim.delivery), shard.begun(), shard.dead(&claim.lane)]);
         call.keys([shard.lanes()]);
         call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, cart)).arg(score(claim.until));
-        call.arg(claim.delivery.as_str()).arg(score(keep_until)).arg(&head(keep_until)[..]);
+        call.arg(mark_of(claim)).arg(score(keep_until)).arg(&head(keep_until)[..]);
         call.arg(self.life_ms(keep_until, DELIVERY_SLACK)).arg(self.latest_score()).arg(lane_member(&claim.lane));
         add_tallies(shard, &mut call, shop, tallies);
         Ok(settled(self.redis.run(&BURY, &BURY.with(&call)).await?))

@@ -31,18 +31,19 @@ local function make_room(hash, names, notes)
 end
 
 local function leave(hash, name, note, life)
-  local found, names, notes, place = call('HGETALL', hash), {}, {}, nil
+  local found, names, notes, place, last = call('HGETALL', hash), {}, {}, nil, -math.huge
   for i = 1, #found, 2 do
     names[#names + 1], notes[#notes + 1] = found[i], found[i + 1]
     if found[i] == name then place = #names end
+    last = math.max(last, (parts(found[i + 1])))
   end
   if place and stays(notes[place], note) then return notes end
   place = place or #names + 1
   names[place], notes[place] = name, note
   call('HSET', hash, name, note)
   if #notes > most then make_room(hash, names, notes) end
-  -- What is there has a life already: whoever leaves a note gives it one.
-  call('PEXPIRE', hash, life, #found == 0 and 'NX' or 'GT')
+  -- What is there has a life already, and a longer one than the longest of its notes: whoever leaves one gives it that.
+  if last < (parts(note)) then call('PEXPIRE', hash, life, #found == 0 and 'NX' or 'GT') end
   return notes
 end
 

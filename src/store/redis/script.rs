@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use redis::{Cmd, ToRedisArgs};
 
+use super::sends::KNOWN_FOR;
 use crate::store::TALLIES_KEPT;
 
 const WITHIN_MEMORY: &str = "#!lua\n";
@@ -17,9 +18,9 @@ const READS: &str = "#!lua flags=no-writes\n";
 /// How many begin, end or are written in one call: what others wait for is a fraction of a millisecond.
 pub const TOGETHER_MAX: usize = 50;
 
-/// A script with which sends begin.
+/// A script that has to do with sends that have begun.
 fn marking(script: &str) -> String {
-    String::from(include_str!("mark.lua")) + script
+    format!("local KNOWN_FOR_MS = {}\n{}{script}", KNOWN_FOR.as_millis(), include_str!("mark.lua"))
 }
 
 /// A script after which a lane's entry among the lanes is true.
@@ -50,6 +51,8 @@ pub static BEGIN: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(&marking(include_str!("begin.lua")))));
 pub static SETTLE: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &counting(&following(include_str!("settle.lua")))));
+/// What is known of the sends of a cart.
+pub static SENDS: LazyLock<Script> = LazyLock::new(|| Script::new(READS, &marking(include_str!("sends.lua"))));
 pub static ATTEND: LazyLock<Script> = LazyLock::new(|| Script::new(EVEN_WHEN_FULL, include_str!("attend.lua")));
 pub static RELEASE: LazyLock<Script> =
     LazyLock::new(|| Script::new(EVEN_WHEN_FULL, &following(include_str!("release.lua"))));

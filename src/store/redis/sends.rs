@@ -9,15 +9,16 @@ use redis::{Cmd, Value};
 
 use super::batch::{NO_ANSWER, scatter, together};
 use super::commits::read_cart;
-use super::keys::{Shard, delivery_member, lane_member};
-use super::script::{BEGIN, Gathered, RELEASE, SETTLE};
+use super::keys::{Shard, cart_mark, delivery_mark, delivery_member, lane_member, send_mark};
+use super::script::{BEGIN, Gathered, RELEASE, SENDS, SETTLE};
 use super::{RedisStore, life_ms, millis, score};
 use crate::domain::{CartId, Day, Delivery, DeliveryId, Moment, ShopId, Status, Tally};
-use crate::store::{Begun, Claim, Lane, Queue, Settled, Settlement, StoreError, StoreResult, UNANSWERED_FOR, record};
+use crate::store::{
+    Begun, Claim, Lane, Queue, Sends, Settled, Settlement, StoreError, StoreResult, UNANSWERED_FOR, record,
+};
 
-/// A send mark says nothing any more after its lease and `UNANSWERED_FOR`; Redis may forget it this much later than the
-/// lease, and later than the other.
-pub(super) const SEND_SLACK: Duration = Duration::from_hours(1);
+/// A send says nothing any more `UNANSWERED_FOR` after its end; Redis may forget it this long after it.
+pub(super) const KNOWN_FOR: Duration = UNANSWERED_FOR.saturating_add(Duration::from_hours(1));
 pub(super) const DELIVERY_SLACK: Duration = Duration::from_hours(1);
 
 impl RedisStore {
@@ -42,9 +43,9 @@ impl RedisStore {
     pub(super) async fn release_claim(&self, claim: &Claim, due_at: Moment) -> StoreResult<Settled> {
         let shard = self.shard_of(claim);
         let [first, again] = Queue::ALL.map(|queue| shard.queue(&claim.lane, queue));
-        let mut call = RELEASE.on(&[first, again, shard.sends(&claim.lane.shop, &claim.cart), shard.lanes()]);
+        let mut call = RELEASE.on(&[first, again, shard.begun(), shard.lanes()]);
         call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
-        call.arg(score(due_at)).arg(claim.delivery.as_str()).arg(lane_member(&claim.lane));
+        call.arg(score(due_at)).arg(mark_of(claim)).arg(lane_member(&claim.lane));
         Ok(settled(self.redis.run(&RELEASE, &call).await?))
     }
 
@@ -76,9 +77,9 @@ impl RedisStore {
 
         let mut call = Gathered::default();
         let queues = Queue::ALL.map(|queue| shard.queue(lane, queue));
-        call.keys(queues.into_iter().chain([shard.dead(lane), shard.lanes()]));
+        call.keys(queues.into_iter().chain([shard.dead(lane), shard.lanes(), shard.begun()]));
         call.keys(days.iter().map(|&day| shard.tallies(&lane.shop, day)));
-        call.arg(lane_member(lane)).arg(self.latest_score()).arg(millis(UNANSWERED_FOR + SEND_SLACK));
+        call.arg(lane_member(lane)).arg(self.latest_score()).arg(millis(KNOWN_FOR));
         call.arg(days.len()).arg(sets.len());
         for set in &sets {
             call.arg(set.len());
@@ -96,7 +97,7 @@ impl RedisStore {
 
     fn add_settlement(&self, call: &mut Gathered, shard: Shard, settlement: &Settlement<'_>) {
         let Settlement { claim, delivery, keep_until, unanswered_at, .. } = *settlement;
-        call.keys([shard.delivery(&claim.delivery), shard.sends(&claim.lane.shop, &claim.cart)]);
+        call.keys([shard.delivery(&claim.delivery), shard.unanswered(&claim.lane.shop, &claim.cart)]);
         call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
         let ended = delivery.status.is_final();
         call.arg(claim.delivery.as_str()).arg(write_delivery(delivery, ended.then_some(keep_until)));
@@ -115,6 +116,15 @@ impl RedisStore {
             (None, Status::Delivered) => call.arg("delivered"),
             (None, Status::Pending | Status::Dead(_) | Status::Suppressed(_)) => call.arg(""),
         };
+        call.arg(mark_of(claim));
+    }
+
+    pub(super) async fn sends_of(&self, shop: &ShopId, id: &CartId, now: Moment) -> StoreResult<Sends> {
+        let shard = self.shards.of(shop, id.as_str());
+        let mut call = SENDS.on(&[shard.begun(), shard.unanswered(shop, id)]);
+        call.arg(cart_mark(shop, id));
+        let ends = self.redis.read_by::<Vec<i64>>(&[(&*SENDS, call)]).await?.pop().ok_or(NO_ANSWER)?;
+        Ok(Sends::of(ends.into_iter().map(Moment::from_millis), now))
     }
 
     pub(super) async fn stored_delivery(
@@ -152,18 +162,24 @@ fn begin_call<'a>(
     until: Moment,
 ) -> Cmd {
     let mut call = Gathered::default();
-    call.keys(Queue::ALL.map(|queue| shard.queue(lane, queue)).into_iter().chain([shard.lanes()]));
-    call.arg(lane_member(lane)).arg(score(until)).arg(life_ms(now, until, SEND_SLACK));
+    call.keys(Queue::ALL.map(|queue| shard.queue(lane, queue)).into_iter().chain([shard.lanes(), shard.begun()]));
+    call.arg(lane_member(lane)).arg(score(until)).arg(life_ms(now, until, KNOWN_FOR));
     for claim in claims {
         call.keys([
             shard.delivery(&claim.delivery),
-            shard.sends(&lane.shop, &claim.cart),
+            shard.unanswered(&lane.shop, &claim.cart),
             shard.cart(&lane.shop, &claim.cart),
         ]);
         call.arg(number(claim.queue)).arg(delivery_member(&claim.delivery, &claim.cart)).arg(score(claim.until));
-        call.arg(if claim.delivery.is_reminder() { claim.delivery.as_str() } else { "" });
+        let marked = Some(&claim.delivery).filter(|id| id.is_reminder());
+        call.arg(marked.map(|id| delivery_mark(&lane.shop, &claim.cart, id)).unwrap_or_default());
     }
     BEGIN.with(&call)
+}
+
+/// The mark that a send under this claim has.
+pub(super) fn mark_of(claim: &Claim) -> String {
+    send_mark(&claim.lane.shop, &claim.cart, &claim.delivery, score(claim.until))
 }
 
 /// A queue as the scripts name it: the number of its key.

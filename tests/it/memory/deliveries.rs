@@ -91,7 +91,10 @@ impl Book {
     }
 
     pub(super) fn land(&mut self, claim: &Claim) {
-        self.sends.remove(&(claim.lane.shop.clone(), claim.cart.clone(), claim.delivery.clone()));
+        let send = (claim.lane.shop.clone(), claim.cart.clone(), claim.delivery.clone());
+        if self.sends.get(&send) == Some(&claim.until) {
+            self.sends.remove(&send);
+        }
     }
 
     pub fn release(&mut self, claim: &Claim, due_at: Moment) -> Settled {

@@ -211,6 +211,29 @@ pub async fn a_send_whose_worker_died_may_still_arrive(store: &dyn Store) {
     assert_eq!(awaited(store, &cart, 14 + LEASE).await, Some(until), "the first one's bytes are still unaccounted for");
 }
 
+pub async fn a_claim_that_is_given_back_before_it_begins_hides_no_earlier_send(store: &dyn Store) {
+    let cart = cart("c-1");
+    queue(store, &cart, &[reminder(&cart, 0, at(1))]).await;
+    begin(store, &claim_one(store, 10).await, 11).await.expect("the claim is ours");
+    let claim = claim_one(store, 12 + LEASE).await;
+    assert_eq!(store.release(&claim, at(500)).await.expect("reachable"), Settled::Done);
+    assert_eq!(awaited(store, &cart, 14 + LEASE).await, Some(at(11 + LEASE).plus(UNANSWERED_FOR)));
+}
+
+pub async fn a_send_is_one_of_its_own_cart_alone(store: &dyn Store) {
+    let ours = cart("c-1");
+    let mut others = ["c-0", "c-10", "c-1.", "c-1:1", "c"].map(cart).to_vec();
+    others.push(Cart { shop: shop_named("other"), ..cart("c-1") });
+    queue(store, &ours, &[reminder(&ours, 0, at(1))]).await;
+    begin(store, &claim_one(store, 10).await, 11).await.expect("the claim is ours");
+    let in_flight =
+        async |cart: &Cart| store.sends(&cart.shop, &cart.id, at(12)).await.expect("reachable").in_flight_until;
+    for other in &others {
+        assert_eq!(in_flight(other).await, None, "{}/{}", other.shop, other.id);
+    }
+    assert_eq!(in_flight(&ours).await, Some(at(11 + LEASE)));
+}
+
 pub async fn what_was_delivered_after_all_is_not_awaited_again(store: &dyn Store) {
     let cart = cart("c-1");
     let mut again = unanswered(store, &cart).await;
