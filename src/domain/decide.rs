@@ -27,8 +27,8 @@ use super::time::Moment;
 use super::trail;
 use super::wake::catch_up;
 
-/// How far a storefront's clock may be ahead of ours.
-const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(300);
+/// How far the clock of a storefront, or of a shopper, may be from ours.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
 /// How many attributes a cart keeps.
 pub const ATTRIBUTES_MAX: usize = 32;
 
@@ -99,7 +99,7 @@ pub fn decide(
     now: Moment,
     program: &Program,
 ) -> Result<Decision, Refusal> {
-    let at = input.at.min(now.plus(CLOCK_AHEAD_MAX));
+    let at = input.at.min(now.plus(CLOCKS_APART_MAX));
     let created = cart.is_none();
     let Some(cart) = cart else {
         let draft = first_sight(shop, id, input, at, now, program).ok_or(Refusal::NoSuchCart)?;
@@ -223,6 +223,9 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
         // What is in it is ordered: it stays with its order, and nothing of it is wanted elsewhere.
         What::MergeInto(_) if matches!(draft.cart.state, State::PaymentPending { .. }) => return Ok(Applied::Closed),
         What::Dismiss => {
+            if is_of_earlier(&draft.cart, input, at) {
+                return Ok(Applied::Stale);
+            }
             catch_up(draft, at, person);
             draft.dismiss(at);
         }
@@ -317,6 +320,15 @@ fn is_stale(cart: &Cart, input: &Input, at: Moment) -> bool {
     match (input.revision, cart.revision) {
         (Some(new), Some(last)) => new <= last,
         (Some(_), None) | (None, _) => at < cart.occurred_at,
+    }
+}
+
+/// Whether the shopper has changed the cart since. A no is said on a device whose clock may be behind, and one too few
+/// reminders is better than one to somebody who said no: only what is clearly earlier is.
+fn is_of_earlier(cart: &Cart, input: &Input, at: Moment) -> bool {
+    match (input.revision, cart.revision) {
+        (Some(seen), Some(last)) => seen < last,
+        (Some(_), None) | (None, _) => at.plus(CLOCKS_APART_MAX) < cart.occurred_at,
     }
 }
 

@@ -144,6 +144,7 @@ on_every_store! {
         an_order_before_its_cart_closes_it,
         an_old_snapshot_after_a_new_one_changes_nothing,
         a_lower_revision_is_not_applied,
+        a_dismissal_of_what_was_before_leaves_what_the_shopper_did_since_alone,
         the_same_write_twice_gets_the_first_answer,
         a_key_for_another_request_is_refused,
         a_late_snapshot_does_not_open_a_bought_cart,

@@ -51,6 +51,30 @@ pub async fn a_lower_revision_is_not_applied(on: Backend) {
     }
 }
 
+pub async fn a_dismissal_of_what_was_before_leaves_what_the_shopper_did_since_alone(on: Backend) {
+    let shop = Shop::open(on).await;
+    let before = shop.now().to_string();
+    shop.clock.advance(6 * MINUTE);
+    let mut cart = cart_of("joe@example.com");
+    cart["revision"] = json!(7);
+    shop.puts("c-1", cart).await;
+    let dismisses = async |body| shop.send(Method::POST, "/v1/carts/c-1/dismiss", |r| r.json(&body)).await.body;
+    for late in [json!({"occurred_at": before}), json!({"revision": 6})] {
+        let answer = dismisses(late).await;
+        assert_eq!((&answer["applied"], &answer["why"]), (&json!(false), &json!("stale")));
+    }
+    assert_eq!(shop.state("c-1").await, "active");
+    assert_eq!(dismisses(json!({"revision": 7})).await["applied"], true, "of the cart as it is");
+    assert_eq!(shop.state("c-1").await, "dismissed");
+
+    // A device whose clock is a little behind says no all the same.
+    let behind = shop.now().to_string();
+    shop.clock.advance(MINUTE);
+    shop.puts("c-2", cart_of("joe@example.com")).await;
+    let no = shop.send(Method::POST, "/v1/carts/c-2/dismiss", |r| r.json(&json!({"occurred_at": behind}))).await;
+    assert_eq!(no.body["applied"], true);
+}
+
 pub async fn the_same_write_twice_gets_the_first_answer(on: Backend) {
     let shop = Shop::open(on).await;
     let put = |key: &'static str| {
