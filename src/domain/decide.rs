@@ -222,10 +222,8 @@ fn apply(draft: &mut Draft<'_>, input: &Input, at: Moment, person: &Person) -> R
         _ if !draft.cart.state.is_open() => return Ok(Applied::Closed),
         // What is in it is ordered: it stays with its order, and nothing of it is wanted elsewhere.
         What::MergeInto(_) if matches!(draft.cart.state, State::PaymentPending { .. }) => return Ok(Applied::Closed),
+        What::Dismiss if is_of_earlier(&draft.cart, input, at) => return Ok(Applied::Stale),
         What::Dismiss => {
-            if is_of_earlier(&draft.cart, input, at) {
-                return Ok(Applied::Stale);
-            }
             catch_up(draft, at, person);
             draft.dismiss(at);
         }

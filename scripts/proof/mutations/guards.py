@@ -142,7 +142,7 @@ GUARDS = [
     ("a delivery decided twice among several is one (redis)", LUA + "commit_all.lua",
      "ARGV[a + 4], 'NX') then", "ARGV[a + 4]) then"),
     ("a dismissal of what was before is stale", "src/domain/decide.rs",
-     "if is_of_earlier(&draft.cart, input, at) {", "if !OUT && is_of_earlier(&draft.cart, input, at) {"),
+     "if is_of_earlier(&draft.cart, input, at) =>", "if !OUT && is_of_earlier(&draft.cart, input, at) =>"),
     # Leases.
     ("only the holder begins (embedded)", "src/store/embedded/outbox.rs",
      "let Some(bytes) = held(db, claim)? else { return Ok(None) };",
